@@ -1,0 +1,3 @@
+module github.com/holdfast-oauth/holdfast
+
+go 1.26
