@@ -1,0 +1,348 @@
+package holdfast
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"strings"
+	"sync"
+	"time"
+)
+
+// situation is where a presentation is judged. Until the scheme is known a
+// request at a resource is in both of its situations.
+type situation uint8
+
+const (
+	withProof    situation = 1 << iota // at a resource, scheme DPoP
+	withoutProof                       // at a resource, scheme Bearer
+	atServer                           // at a token, PAR or other endpoint of an authorization server
+
+	atResource = withProof | withoutProof
+	proofBased = withProof | atServer
+	anywhere   = atResource | atServer
+)
+
+// evidence is what is known about one presentation. Gatherers fill it, stage by
+// stage; the rows of the table read it and nothing else. It is immutable after
+// its stage.
+type evidence struct {
+	p     *Presentation
+	v     *engine
+	realm string
+	need  need
+	have  Fact
+	sit   situation
+
+	now       time.Time
+	auth      presented
+	tokenHash [32]byte
+
+	proof      proof
+	proofCount int
+	urlNormal  string // normalised URL of the request
+	htuNormal  string // normalised htu claim, "" if it is no URI
+
+	verified bool // the signature of the proof verifies
+
+	nonce     Nonce
+	wantNonce bool // policy demands a current nonce of this proof
+
+	token   *Token
+	blocked bool
+	first   bool // replay: this is the first use
+
+	peek   bool                // explain: look, never record
+	causes [serverCauses]error // why a fact is absent, for the operator
+}
+
+// need is what one request has to satisfy: a Requirement at a resource, a
+// ProofNeed at an authorization server.
+type need struct {
+	Requirement
+	ProofNeed
+}
+
+// The facts whose absence has a code of its own.
+const (
+	causeToken = iota
+	causeNonce
+	causeReplay
+	causeBlocks
+	serverCauses
+)
+
+var evidencePool = sync.Pool{New: func() any { return new(evidence) }}
+
+func newEvidence(v *engine, p *Presentation, sit situation) *evidence {
+	e := evidencePool.Get().(*evidence)
+	e.v, e.p, e.sit = v, p, sit
+	e.now = v.now()
+	e.have = hideable &^ p.Hidden
+	e.have &^= FactReplay | FactNonce // gathered, even where a capture may hide them
+	return e
+}
+
+// release zeroes the evidence before it is reused: nothing of one request is
+// left for the next.
+func (e *evidence) release() {
+	*e = evidence{}
+	evidencePool.Put(e)
+}
+
+// whyAbsent returns the code for a check that could not be made.
+func (e *evidence) whyAbsent(needs Fact) Code {
+	absent := needs &^ e.have
+	switch {
+	case absent&hideable&e.p.Hidden != 0:
+		return CodeServerEvidence
+	case absent&FactNonce != 0:
+		return CodeServerNonce
+	case absent&(FactToken|FactTokenAuthentic) != 0:
+		return CodeServerToken
+	case absent&FactBlocked != 0:
+		return CodeServerBlocks
+	case absent&FactReplay != 0:
+		if c, ok := e.causes[causeReplay].(Code); ok && c == CodeServerReplayFull {
+			return c
+		}
+		return CodeServerReplay
+	default:
+		return CodeServerEvidence
+	}
+}
+
+// cause returns what an operator should see behind a server.* code.
+func (e *evidence) cause(c Code) error {
+	switch c {
+	case CodeServerToken:
+		return e.causes[causeToken]
+	case CodeServerNonce:
+		return e.causes[causeNonce]
+	case CodeServerReplay, CodeServerReplayFull:
+		return e.causes[causeReplay]
+	case CodeServerBlocks:
+		return e.causes[causeBlocks]
+	default:
+		return nil
+	}
+}
+
+// gatherPresentation splits the Authorization field and counts the proofs.
+func gatherPresentation(_ context.Context, e *evidence) {
+	for _, s := range e.p.Proofs {
+		e.proofCount += proofsIn(s.s)
+	}
+	if e.sit&atResource == 0 || e.have&FactAuthorization == 0 {
+		return
+	}
+	if len(e.p.Authorization) != 1 {
+		return
+	}
+	e.auth = splitAuthorization(e.p.Authorization[0].s)
+	switch e.auth.scheme {
+	case SchemeDPoP:
+		e.sit = withProof
+	case SchemeBearer:
+		e.sit = withoutProof
+	}
+}
+
+// proofsIn counts proofs in one field value: a proxy joins two fields with a
+// comma, which no proof contains (RFC 9449 section 4.1).
+func proofsIn(v string) int { return 1 + strings.Count(v, ",") }
+
+// gatherProof parses the proof and normalises the two URIs. It costs CPU only.
+func gatherProof(_ context.Context, e *evidence) {
+	if e.sit&proofBased == 0 || e.proofCount != 1 || e.have&FactProof == 0 {
+		return
+	}
+	e.have |= parseProof(&e.proof, e.p.Proofs[0].s)
+	if e.have&factHTU == 0 {
+		return
+	}
+	e.htuNormal, _ = normalizeURI(e.proof.htu)
+	if e.have&FactURL != 0 {
+		var ok bool
+		if e.urlNormal, ok = normalizeURI(e.p.URL); !ok {
+			e.have &^= FactURL // our own mistake or a broken capture: never the client's fault
+		}
+	}
+}
+
+// gatherFreshness judges the nonce and finds out whether one is needed.
+func gatherFreshness(ctx context.Context, e *evidence) {
+	if e.sit&proofBased == 0 || e.have&factForm == 0 || e.p.Hidden&FactNonce != 0 {
+		return
+	}
+	pol := &e.v.policy
+	if pol.Nonces == nil {
+		e.have |= FactNonce // without a source a nonce claim is ignored
+		return
+	}
+	if e.proof.hasNonce {
+		if !validNonce(e.proof.nonce) {
+			e.nonce = Nonce{State: NonceForeign} // D-8.1-01: not one that we can have issued
+		} else if n, err := pol.Nonces.Judge(ctx, e.proof.nonce); err != nil || n.State == NonceUnknown {
+			e.causes[causeNonce] = err
+			return
+		} else {
+			e.nonce = n
+		}
+		if e.v.ownNonces && e.nonce.State != NonceCurrent {
+			// Our source exists only to challenge after a cold start: a nonce of
+			// somebody else means nothing to it.
+			e.nonce = Nonce{}
+		}
+	}
+	e.wantNonce = e.nonceWanted()
+	if since, err := e.v.since(ctx); err != nil {
+		e.causes[causeNonce] = err
+		return
+	} else if !since.IsZero() && e.have&factIAT != 0 && time.Unix(e.proof.iat, 0).Before(since) {
+		if e.nonce.State != NonceCurrent || e.nonce.Issued.Before(since) {
+			// The proof may have been used before the cache began to remember.
+			e.wantNonce = true
+			e.nonce = Nonce{}
+		}
+	}
+	e.have |= FactNonce
+}
+
+// nonceWanted applies the nonce policy to this proof.
+func (e *evidence) nonceWanted() bool {
+	switch e.v.policy.Nonce {
+	case NonceRequired:
+		return true
+	case NonceForStale:
+		return e.have&factIAT != 0 && e.have&FactTime != 0 && e.iatCode() != CodeOK
+	default:
+		return false
+	}
+}
+
+// nonceGovernsTime reports whether the age of the proof is that of its nonce
+// (RFC 9449 section 11.1): under the modes in which the policy says so.
+func (e *evidence) nonceGovernsTime() bool {
+	return e.nonce.State == NonceCurrent && (e.v.policy.Nonce == NonceRequired || e.v.policy.Nonce == NonceForStale)
+}
+
+// iatCode compares iat with the window.
+func (e *evidence) iatCode() Code {
+	iat := time.Unix(e.proof.iat, 0)
+	switch {
+	case e.now.Sub(iat) > e.v.policy.MaxAge:
+		return CodeProofIatOld
+	case iat.Sub(e.now) > e.v.policy.Skew:
+		return CodeProofIatFuture
+	default:
+		return CodeOK
+	}
+}
+
+// gatherHolder hashes the presented token, once: the hash binds and looks up.
+func gatherHolder(_ context.Context, e *evidence) {
+	if e.sit == withProof && e.auth.token != "" {
+		e.tokenHash = sha256.Sum256([]byte(e.auth.token))
+	}
+}
+
+// gatherSignature verifies the proof: the most expensive step, after every
+// comparison that could have refused it.
+func gatherSignature(_ context.Context, e *evidence) {
+	if e.sit&proofBased == 0 || e.have&factKey == 0 || e.have&FactProofSignature == 0 {
+		return
+	}
+	j := &e.proof.jws
+	e.verified = e.proof.key.Verify(j.Alg, j.SigningInput, j.Signature) == nil
+	e.have |= factVerified
+}
+
+// gatherToken asks the reader; it may do I/O.
+func gatherToken(ctx context.Context, e *evidence) {
+	if e.sit&atResource == 0 || e.auth.scheme == SchemeUnknown || e.auth.bad || e.v.tokens == nil {
+		return
+	}
+	t, err := e.v.tokens.ReadToken(ctx, Secret{e.auth.token})
+	if err != nil || t == nil {
+		e.causes[causeToken] = err
+		return
+	}
+	e.token = t
+	e.have |= FactToken
+	if t.State != TokenUnknown {
+		e.have |= FactTokenAuthentic
+	}
+}
+
+// holder is the key or certificate that the request was bound to.
+func (e *evidence) holder() Thumbprint {
+	if e.have&factKey != 0 {
+		return e.proof.key.Thumbprint()
+	}
+	if e.token != nil && !e.token.Confirmation.JKT.IsZero() {
+		return e.token.Confirmation.JKT
+	}
+	if e.token != nil {
+		return e.token.Confirmation.X5T
+	}
+	return Thumbprint{}
+}
+
+// gatherBlocked asks the block list, if there is one.
+func gatherBlocked(ctx context.Context, e *evidence) {
+	if e.v.blocks == nil || e.token == nil {
+		return
+	}
+	var err error
+	if e.blocked, err = e.v.blocks.Blocked(ctx, e.holder(), e.token.ClientID); err != nil {
+		e.causes[causeBlocks] = err
+		return
+	}
+	e.have |= FactBlocked
+}
+
+// gatherReplay records the jti: the only effect, always last, and only when
+// nothing failed before. Explain peeks instead.
+func gatherReplay(ctx context.Context, e *evidence) {
+	const needs = factJTI | factKey
+	if e.sit&proofBased == 0 || e.have&needs != needs || e.p.Hidden&FactReplay != 0 {
+		return
+	}
+	id := newReplayID(e.realm, e.proof.key.Thumbprint(), e.proof.jti)
+	var err error
+	if e.peek {
+		peeker, ok := e.v.policy.Replays.(ReplayPeeker)
+		if !ok {
+			return
+		}
+		var seen bool
+		seen, err = peeker.Peek(ctx, id)
+		e.first = !seen
+	} else {
+		e.first, err = e.v.policy.Replays.Use(ctx, id, e.replayUntil())
+	}
+	if err != nil {
+		e.causes[causeReplay] = err
+		return
+	}
+	e.have |= FactReplay
+}
+
+// replayUntil is the latest time at which this policy could still accept the
+// proof; a second more, because iat counts whole seconds.
+func (e *evidence) replayUntil() time.Time {
+	until := time.Unix(e.proof.iat, 0).Add(e.v.policy.MaxAge)
+	if e.nonce.State == NonceCurrent && e.nonce.Expires.After(until) && e.nonceGovernsTime() {
+		until = e.nonce.Expires
+	}
+	if until.Before(e.now) {
+		until = e.now
+	}
+	return until.Add(time.Second)
+}
+
+// certificateThumbprint is x5t#S256 of a certificate (RFC 8705 section 3.1).
+func certificateThumbprint(c *x509.Certificate) Thumbprint {
+	return Thumbprint(sha256.Sum256(c.Raw))
+}
