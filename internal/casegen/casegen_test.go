@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -51,6 +53,9 @@ var notCovered = []string{
 	"nonce-not-exposed-by-cors", "token-issuer-mismatch", "audience-mismatch", "insufficient-scope",
 }
 
+// built makes the cases once for all tests.
+var built = sync.OnceValue(scenes)
+
 type written struct {
 	Case     string `json:"case"`
 	Observed string `json:"observed_at"`
@@ -77,7 +82,7 @@ type expected struct {
 func TestCases(t *testing.T) {
 	root := t.TempDir()
 	covered, kinds, ids := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, s := range scenes() {
+	for _, s := range built() {
 		t.Run(s.id, func(t *testing.T) {
 			if ids[s.id] {
 				t.Fatal("id is used twice")
@@ -230,7 +235,7 @@ func checkSecrets(t *testing.T, want expected, text string) {
 			t.Errorf("signed value %.24s is not listed as a secret", jws)
 		}
 	}
-	pattern := `(?:^|[?&"])(?:code|client_secret|code_verifier|refresh_token|client_assertion)(?:=|":")([^&"\s']+)`
+	pattern := `(?:^|[?&"])(?:code=|(?:client_secret|code_verifier|refresh_token|client_assertion)(?:=|":"))([^&"\s']+)`
 	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
 		if len(m[1]) > 15 && !slices.ContainsFunc(want.Secrets, func(s secret) bool { return s.Value == m[1] }) {
 			t.Errorf("%q is not listed as a secret", m[0])
@@ -269,9 +274,9 @@ func checkFacts(t *testing.T, s *scene, want expected, text string) {
 	}
 	known := text
 	for _, sec := range want.Secrets {
-		if p, ok := parseJWS(sec.Value); ok && sec.Kind == "dpop_proof" {
+		if p, ok := parseJWS(sec.Value); ok {
 			jwk, _ := p.header["jwk"].(map[string]any)
-			known += " " + thumbprint(jwk)
+			known += fmt.Sprint(" ", thumbprint(jwk), " ", p.claims)
 		}
 	}
 	for _, m := range want.Mention {
@@ -283,7 +288,7 @@ func checkFacts(t *testing.T, s *scene, want expected, text string) {
 
 func TestTokenSignatures(t *testing.T) {
 	want := map[string]bool{"a33": true, "a34": false, "a45": true}
-	for _, s := range scenes() {
+	for _, s := range built() {
 		holds, ok := want[s.id]
 		if !ok {
 			continue
@@ -304,6 +309,20 @@ func TestTokenSignatures(t *testing.T) {
 		}
 		if got := p.verifies(set.Keys[i]); got != holds {
 			t.Errorf("%s: token verifies: %t, want %t", s.id, got, holds)
+		}
+	}
+}
+
+// TestCapturesAreCurrent compares the verdicts in the repository, which hold
+// every signed value, with those of this generator.
+func TestCapturesAreCurrent(t *testing.T) {
+	root := filepath.Join("..", "..", "explain", "testdata", "captures")
+	for _, s := range built() {
+		for name, want := range map[string][]byte{"case.json": s.caseJSON(), "expected.json": s.expectedJSON()} {
+			got, err := os.ReadFile(filepath.Join(root, s.id, name))
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s/%s is out of date; run go run ./internal/casegen -out explain/testdata/captures", s.id, name)
+			}
 		}
 	}
 }

@@ -6,13 +6,13 @@ import (
 )
 
 var bearerCases = []func() *scene{
-	tokenMissing, tokenMalformed, tokenNotYetValid, tokenKeyUnknown, tokenSignatureInvalid, tokenWrongType,
-	tokenRevoked, refreshReplayed, grantInvalid, clientAuthFailed,
+	tokenMissing, tokenMalformed, tokenCut, tokenNotYetValid, tokenKeyUnknown, tokenSignatureInvalid, tokenWrongType,
+	tokenRevoked, tokenExpiredByWordsOnly, refreshReplayed, grantInvalid, clientAuthFailed,
 }
 
 func tokenMissing() *scene {
 	s := newScene("a30", "An agent gets a token and then asks without it", "MCP server, agent with a broken header hook", "2026-09-21T12:00:00Z")
-	as := newKey("RS256").named("mcp-as-1")
+	as := s.newKey("RS256").named("mcp-as-1")
 	target, host := "https://mcp.wiki.example/mcp", "https://auth.wiki.example"
 	ask := `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`
 	challenge := `WWW-Authenticate: Bearer resource_metadata="https://mcp.wiki.example/.well-known/oauth-protected-resource/mcp"`
@@ -37,7 +37,7 @@ func tokenMissing() *scene {
 
 func tokenMalformed() *scene {
 	s := newScene("a31", "The signature key was not found, says the API", "ASP.NET-like API, shell script", "2026-01-05T10:55:00Z")
-	as := newKey("RS256").named("aad-5")
+	as := s.newKey("RS256").named("aad-5")
 	token := s.token(as, grant{iss: "https://login.acme.example/v2.0", aud: "api://acme", scope: "tasks", issued: s.at(-50)})
 	e := call(s.at(0), "GET", "https://tasks.acme.example/api/tasks", "", auth("Bearer Bearer", token)).
 		answer(401, "", `WWW-Authenticate: Bearer error="invalid_token", error_description="The signature key was not found"`, "Server: Kestrel")
@@ -52,7 +52,7 @@ func tokenMalformed() *scene {
 
 func tokenNotYetValid() *scene {
 	s := newScene("a32", "Fresh tokens fail for two minutes, then they work", "Kong-like gateway, bank AS with delayed activation", "2026-02-25T07:00:00Z")
-	as := newKey("PS256").named("bank-as")
+	as := s.newKey("PS256").named("bank-as")
 	token := s.token(as, grant{iss: "https://as.bankc.example", aud: "https://api.bankc.example", scope: "fx", issued: s.at(-3), extra: object{{"nbf", s.at(117).Unix()}}})
 	e := call(s.at(0), "GET", "https://api.bankc.example/fx/rates", "", "User-Agent: treasury/7", auth("Bearer", token)).
 		answer(401, `{"message":"Unauthorized"}`, `WWW-Authenticate: Bearer error="invalid_token"`, "Server: kong/3.9.0")
@@ -70,7 +70,7 @@ func tokenNotYetValid() *scene {
 func tokenKeyUnknown() *scene {
 	s := newScene("a33", "Since midnight every new token has a bad signature", "Envoy-like filter with a long key cache", "2026-03-01T00:20:00Z")
 	s.vantage = "client+backend"
-	old, next := newKey("RS256").named("2026-02"), newKey("RS256").named("2026-03")
+	old, next := s.newKey("RS256").named("2026-02"), s.newKey("RS256").named("2026-03")
 	token := s.token(next, grant{iss: "https://idp.city.example", aud: "https://api.city.example", scope: "permits", issued: s.at(-60)})
 	e := call(s.at(0), "GET", "https://api.city.example/permits/3", "", auth("Bearer", token), acceptJSON).
 		answer(401, "Jwt verification fails", `WWW-Authenticate: Bearer realm="https://api.city.example/permits/3", error="invalid_token"`, "server: envoy")
@@ -88,7 +88,7 @@ func tokenKeyUnknown() *scene {
 
 func tokenSignatureInvalid() *scene {
 	s := newScene("a34", "A tester raised a scope by hand", "Generic RS, token edited in a debugger", "2026-04-14T16:16:00Z")
-	as := newKey("ES256").named("as-main")
+	as := s.newKey("ES256").named("as-main")
 	g := grant{iss: "https://id.lab.example", aud: "https://bench.lab.example", scope: "bench.read", issued: s.at(-500)}
 	good := s.token(as, g)
 	parts := strings.Split(good, ".")
@@ -100,7 +100,7 @@ func tokenSignatureInvalid() *scene {
 	e := call(s.at(0), "DELETE", "https://bench.lab.example/runs/5", "", auth("Bearer", edited)).
 		answer(401, `{"error":"invalid_token","message":"Invalid or expired token"}`, `WWW-Authenticate: Bearer error="invalid_token"`)
 	s.addCurl("session.txt", overH2(e)...)
-	s.add("jwks.json", "jwks", indented(object{{"keys", []any{newKey("ES256").named("as-next").setMember(), as.setMember()}}}), member{"issuer", "https://id.lab.example"}, member{"fetched_at", stamp(s.at(30))})
+	s.add("jwks.json", "jwks", indented(object{{"keys", []any{s.newKey("ES256").named("as-next").setMember(), as.setMember()}}}), member{"issuer", "https://id.lab.example"}, member{"fetched_at", stamp(s.at(30))})
 	s.add("collector-note.txt", "note", []byte("Token came from a colleague over chat. Reads used to work with his token.\n"))
 	s.fails("token-signature-invalid", "high", 1)
 	s.notThese("token-key-unknown", "token-expired", "insufficient-scope")
@@ -112,7 +112,7 @@ func tokenSignatureInvalid() *scene {
 
 func tokenWrongType() *scene {
 	s := newScene("a35", "The API says that the audience is wrong right after login", "Okta-like AS, SPA that sends the first token it finds", "2026-05-02T11:40:00Z")
-	as := newKey("RS256").named("ok-9")
+	as := s.newKey("RS256").named("ok-9")
 	host, client := "https://org-9.example/oauth2/default", "0oa9spa"
 	code, verifier := s.hide("authorization_code", "", 24), s.hide("code_verifier", "", 32)
 	access := s.token(as, grant{iss: host, aud: "https://trips.example", scope: "openid trips.read", issued: s.at(0)})
@@ -137,7 +137,7 @@ func tokenWrongType() *scene {
 func tokenRevoked() *scene {
 	s := newScene("a36", "Everything fails the moment an administrator ends the session", "PingFederate-like AS, RS with introspection", "2026-06-29T18:00:00Z")
 	s.vantage = "server"
-	as, k := newKey("ES256").named("pf-6"), newKey("ES256")
+	as, k := s.newKey("ES256").named("pf-6"), s.newKey("ES256")
 	target := "https://desk.support.example/tickets"
 	token := s.token(as, grant{iss: "https://sso.support.example", aud: "https://desk.support.example", scope: "tickets", issued: s.at(-600), life: 7200, bound: k})
 	e := s.resource(0, "GET", target, token, proof{key: k}, acceptJSON).
@@ -154,7 +154,7 @@ func tokenRevoked() *scene {
 
 func refreshReplayed() *scene {
 	s := newScene("a37", "People with two tabs are logged out at random", "Auth0-like AS with rotation, SPA", "2026-08-24T14:00:00Z")
-	as, k := newKey("RS256").named("a0-1"), newKey("ES256")
+	as, k := s.newKey("RS256").named("a0-1"), s.newKey("ES256")
 	target := "https://login.tunes.example/oauth/token"
 	r1, r2 := s.hide("refresh_token", "v1.", 32), s.hide("refresh_token", "v1.", 32)
 	body := func(r string) string {
@@ -186,7 +186,7 @@ func refreshReplayed() *scene {
 
 func grantInvalid() *scene {
 	s := newScene("a38", "Logging in works only on the second try", "Ory-like AS, SPA that overwrites its verifier", "2026-10-13T09:41:00Z")
-	k := newKey("EdDSA")
+	k := s.newKey("EdDSA")
 	host := "https://oauth.bikes.example"
 	code := s.hide("authorization_code", "ory_ac_", 32)
 	sent, used := s.value(32), s.hide("code_verifier", "", 32)
@@ -207,7 +207,7 @@ func grantInvalid() *scene {
 
 func clientAuthFailed() *scene {
 	s := newScene("a39", "The service principal cannot log in since it was moved", "Entra-like AS, private_key_jwt client", "2026-11-10T06:30:00Z")
-	k, clientKey := newKey("ES256"), newKey("PS256").named("spn-cert-2")
+	k, clientKey := s.newKey("ES256"), s.newKey("PS256").named("spn-cert-2")
 	target := "https://login.cloud.example/t-new/oauth2/v2.0/token"
 	attempt := func(at float64) *exchange {
 		assertion := s.jws("client_assertion", clientKey, "JWT", object{{"aud", "https://login.cloud.example/t-old/oauth2/v2.0/token"}, {"iss", "spn-3"}, {"sub", "spn-3"},
@@ -217,12 +217,43 @@ func clientAuthFailed() *scene {
 		return s.grantCall(at, target, body, proof{key: k}, acceptJSON)
 	}
 	s.addRaw("", attempt(0).breaks("lookup login.cloud.example: i/o timeout"))
-	s.addRaw("", attempt(9).answer(401, `{"error":"invalid_client","error_description":"AADSTS700021: Client assertion application identifier doesn't match 'client_id' parameter or the assertion is not acceptable.","error_codes":[700021],"trace_id":"9f0c"}`, noStore))
+	s.addRaw("", attempt(9).answer(401, `{"error":"invalid_client","error_description":"AADSTS700021: Client assertion application identifier doesn't match 'client_id' parameter or the assertion is not acceptable.","error_codes":[700021],"trace_id":"9f0c"}`, noStore).zipped())
 	s.fails("client-authentication-failed", "high", 2)
 	s.notThese("client-assertion-reused-on-nonce-retry", "proof-missing-at-token-endpoint", "grant-invalid", "proof-reused-on-retry")
 	s.fact("invalid_client")
 	s.fact("assertion")
 	s.fact("t-old", "aud")
 	s.fix("aud", "key", "secret")
+	return s
+}
+
+func tokenCut() *scene {
+	s := newScene("a52", "The token from the settings file is refused as expired", "Auth0-like API, token stored in a field of limited length", "2026-03-24T08:00:00Z")
+	as, k := s.newKey("RS256").named("a0-7"), s.newKey("ES256")
+	whole := signed(as, object{{"typ", "at+jwt"}, {"alg", "RS256"}, {"kid", "a0-7"}}, object{{"iss", "https://login.maps2.example/"}, {"sub", "svc"}, {"aud", "https://api.maps2.example"},
+		{"iat", s.at(-60).Unix()}, {"exp", s.at(3540).Unix()}, {"scope", "routes"}, {"cnf", object{{"jkt", k.jkt()}}}})
+	token := whole[:255]
+	s.keep("access_token", token)
+	e := s.resource(0, "GET", "https://api.maps2.example/routes", token, proof{key: k}, acceptJSON).
+		answer(401, `{"statusCode":401,"error":"Unauthorized","message":"Expired or invalid token"}`, `WWW-Authenticate: DPoP error="invalid_token"`)
+	s.addRaw("", e)
+	s.fails("token-malformed", "high", 1)
+	s.notThese("token-expired", "token-signature-invalid", "binding-key-mismatch", "undetermined")
+	s.fact("255", "cut", "truncated", "two parts", "2 parts", "incomplete", "segment", "three parts")
+	s.fix("whole token", "complete token", "full token", "trim", "entire", "length")
+	return s
+}
+
+func tokenExpiredByWordsOnly() *scene {
+	s := newScene("a53", "An opaque token and a single sentence", "AWS-like gateway, opaque bearer token", "2026-08-19T06:06:06Z")
+	token := s.hide("access_token", "", 36)
+	e := call(s.at(0), "GET", "https://photos.cloudy.example/v1/albums", "", auth("Bearer", token)).
+		answer(401, `{"message":"The incoming token has expired"}`, "x-amzn-ErrorType: UnauthorizedException", "x-amzn-RequestId: 77c2d1be-3a30-4f0e-a8c3-8a54c1a7b0f1")
+	s.addCurl("session.txt", overH2(e)...)
+	s.fails("token-expired", "low", 1)
+	s.notThese("token-revoked", "proof-missing", "token-malformed", "client-clock-skew")
+	s.fact("expired")
+	s.fact("opaque", "introspection", "cannot be read", "not a JWT", "only the server")
+	s.fix("refresh", "new token", "obtain")
 	return s
 }

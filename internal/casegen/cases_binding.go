@@ -7,7 +7,7 @@ var bindingCases = []func() *scene{
 
 func codeKeyMismatch() *scene {
 	s := newScene("a09", "Sign-in ends in an invalid grant although PKCE is right", "node-oidc-provider-like AS, app that makes its key lazily", "2026-01-29T19:22:10Z")
-	k1, k2 := newKey("ES256"), newKey("ES256")
+	k1, k2 := s.newKey("ES256"), s.newKey("ES256")
 	host := "https://op.library.example"
 	code, verifier := s.hide("authorization_code", "", 32), s.hide("code_verifier", "", 32)
 	request := "urn:ietf:params:oauth:request_uri:" + s.value(16)
@@ -34,8 +34,8 @@ func codeKeyMismatch() *scene {
 func boundTokenForwarded() *scene {
 	s := newScene("a10", "The front service works, the service behind it refuses the same token", "Two Duende-like APIs in a call chain", "2026-02-12T10:00:00Z")
 	s.vantage = "client+backend"
-	as, user, service := newKey("RS256").named("F1D2"), newKey("ES256"), newKey("ES256")
-	token := s.token(as, grant{iss: "https://ids.orders.example", aud: "https://ledger.orders.example", scope: "ledger orders", issued: s.at(-100), bound: user,
+	as, user, service := s.newKey("RS256").named("F1D2"), s.newKey("ES256"), s.newKey("ES256")
+	token := s.token(as, grant{iss: "https://ids.orders.example", aud: []string{"https://front.orders.example", "https://ledger.orders.example"}, scope: "ledger orders", issued: s.at(-100), bound: user,
 		extra: object{{"azp", "orders-spa"}}})
 	first := s.resource(0, "POST", "https://front.orders.example/checkout", token, proof{key: user}, jsonType)
 	first.body = `{"basket":"b-19"}`
@@ -59,7 +59,7 @@ func boundTokenForwarded() *scene {
 
 func bindingKeyMismatch() *scene {
 	s := newScene("a11", "A colleague's token does not work from another laptop", "Keycloak-like realm, RS adapter", "2026-03-19T13:37:05Z")
-	as, bound, used := newKey("RS256").named("kc-rsa-3"), newKey("EdDSA"), newKey("EdDSA")
+	as, bound, used := s.newKey("RS256").named("kc-rsa-3"), s.newKey("EdDSA"), s.newKey("EdDSA")
 	target := "https://reports.hr.example/api/absences?year=2026"
 	token := s.token(as, grant{iss: "https://sso.hr.example/realms/staff", aud: "https://reports.hr.example", scope: "absences", issued: s.at(-900), bound: bound})
 	e := s.resource(0, "GET", target, token, proof{key: used}).
@@ -76,7 +76,7 @@ func bindingKeyMismatch() *scene {
 
 func keyUnavailable() *scene {
 	s := newScene("a12", "After a new fingerprint was enrolled the app shows a network error", "Android wallet, hardware key store", "2026-04-08T06:12:00Z")
-	as, k := newKey("ES256").named("iss-1"), newKey("ES256")
+	as, k := s.newKey("ES256").named("iss-1"), s.newKey("ES256")
 	refresh := s.hide("refresh_token", "", 30)
 	token := s.token(as, grant{iss: "https://as.wallet.example", aud: "https://api.wallet.example", scope: "cards", issued: s.at(-600), bound: k})
 	issue := s.grantCall(-600, "https://as.wallet.example/token", form("grant_type", "refresh_token", "client_id", "wallet-android", "refresh_token", refresh), proof{key: k}, "User-Agent: okhttp/5.1.0").
@@ -97,7 +97,7 @@ func keyUnavailable() *scene {
 func keyUnavailableInsecureContext() *scene {
 	s := newScene("a49", "The kiosk page stays blank after the server was renamed", "Browser app on plain HTTP", "2026-10-05T08:00:20Z")
 	page := "http://kiosk.museum.example:8080"
-	k := newKey("ES256")
+	k := s.newKey("ES256")
 	index := call(s.at(0), "GET", page+"/", "", chrome).answer(200, "<!doctype html><title>Kiosk</title><script src=/main.js></script>")
 	script := call(s.at(0.2), "GET", page+"/main.js", "", chrome).answer(200, "import{start}from'./oidc.js';start()", "Content-Type: text/javascript")
 	meta := call(s.at(0.6), "GET", "https://login.museum.example/.well-known/openid-configuration", "", "Origin: "+page, chrome).
@@ -110,19 +110,19 @@ func keyUnavailableInsecureContext() *scene {
 	s.fails("key-unavailable", "high", 0)
 	s.notThese("token-missing", "proof-missing", "dpop-not-advertised", "no-failure", "dpop-header-blocked-by-preflight")
 	s.fact("secure context", "isSecureContext", "HTTPS", "http://kiosk.museum.example:8080")
-	s.fact("key")
+	s.fact("generateKey", "no usable key", "no key", "crypto.subtle", "Web Crypto", "WebCrypto")
 	s.fix("https", "secure context", "log in again", "clear")
 	return s
 }
 
 func tokenNotBound() *scene {
 	s := newScene("a13", "A partner's token is refused as invalid although it is fresh", "FAPI resource server, partner with its own AS", "2026-05-06T15:45:12Z")
-	as, k := newKey("PS256").named("partner-7"), newKey("ES256")
+	as, k := s.newKey("PS256").named("partner-7"), s.newKey("ES256")
 	target := "https://fapi.payments.example/v1/consents/c-88"
 	token := s.token(as, grant{iss: "https://as.partner.example", aud: "https://fapi.payments.example", scope: "consents", issued: s.at(-20)})
 	e := s.resource(0, "GET", target, token, proof{key: k}, acceptJSON, "x-fapi-interaction-id: 93bac548-d2de-4546-b106-880a5018460d").
 		answer(401, `{"errors":[{"code":"UNAUTHORIZED","title":"Access token is not valid","detail":"Access token is not valid"}]}`, noStore,
-			`WWW-Authenticate: DPoP error="invalid_token", algs="PS256 ES256"`, "x-fapi-interaction-id: 93bac548-d2de-4546-b106-880a5018460d")
+			`WWW-Authenticate: DPoP error="invalid_token", algs="PS256 ES256"`, "x-fapi-interaction-id: 93bac548-d2de-4546-b106-880a5018460d").zipped()
 	s.addTranscript("wire.txt", e)
 	s.add("collector-note.txt", "note", []byte("Our production API only takes sender-constrained tokens. The partner sends a fresh token per call.\nWe did not see how the token was requested. Other partners are fine.\n"))
 	s.fails("token-not-bound", "high", 1)
@@ -136,7 +136,7 @@ func tokenNotBound() *scene {
 func mtlsCertificateMissing() *scene {
 	s := newScene("a14", "Calls through the new load balancer fail, direct calls work", "Open-banking RS, nginx in front", "2026-06-24T12:30:30Z")
 	s.vantage = "client+backend"
-	as := newKey("PS256").named("ob-sig-4")
+	as := s.newKey("PS256").named("ob-sig-4")
 	x5t := ath(s.value(40))
 	target := "https://mtls.bankb.example/open-banking/v3.1/aisp/balances"
 	token := s.token(as, grant{iss: "https://as.bankb.example", aud: "https://mtls.bankb.example", scope: "accounts", issued: s.at(-45),
@@ -159,7 +159,7 @@ func mtlsCertificateMissing() *scene {
 func bindingKeyMismatchOpaque() *scene {
 	s := newScene("a50", "An opaque token is refused with words about its lifetime", "Ory-like introspection behind an Envoy-like proxy", "2026-11-02T17:20:00Z")
 	s.vantage = "server"
-	bound, used := newKey("ES256"), newKey("ES256")
+	bound, used := s.newKey("ES256"), s.newKey("ES256")
 	token := s.hide("access_token", "ory_at_", 32)
 	e := s.resource(0, "GET", "https://files.archive.example/objects/9f", token, proof{key: used}).
 		answer(401, `{"error":{"code":401,"status":"Unauthorized","message":"Access credentials are not valid or have expired"}}`, noStore)

@@ -4,7 +4,7 @@ var clockCases = []func() *scene{proofStale, serverClockWrong, serverWindowTight
 
 func proofStale() *scene {
 	s := newScene("a20", "Reports written offline are refused when the van is back in range", "Field-service app with an offline queue", "2026-07-09T15:00:00Z")
-	as, k := newKey("ES256").named("fs-1"), newKey("ES256")
+	as, k := s.newKey("ES256").named("fs-1"), s.newKey("ES256")
 	host := "https://jobs.field.example"
 	token := s.token(as, grant{iss: "https://auth.field.example", aud: host, scope: "jobs", issued: s.at(-1500), bound: k})
 	a := s.resource(0, "GET", host+"/v1/me", token, proof{key: k}).answer(200, `{"name":"van-12"}`)
@@ -24,7 +24,7 @@ func proofStale() *scene {
 
 func serverClockWrong() *scene {
 	s := newScene("a21", "One API says the proof is from the future, its neighbours do not", "jose-based RS on a drifting virtual machine", "2026-08-11T11:11:30Z")
-	as, k := newKey("ES256").named("c-as"), newKey("ES256")
+	as, k := s.newKey("ES256").named("c-as"), s.newKey("ES256")
 	body := form("grant_type", "client_credentials", "client_id", "etl", "client_secret", s.hide("client_secret", "", 24), "scope", "tables")
 	token := s.token(as, grant{iss: "https://sts.data.example", aud: "https://warehouse.data.example", scope: "tables", issued: s.at(0), bound: k})
 	a := s.grantCall(0, "https://sts.data.example/token", body, proof{key: k}).answer(200, tokenReply(token, "DPoP", 3600), noStore)
@@ -44,7 +44,7 @@ func serverClockWrong() *scene {
 
 func serverWindowTight() *scene {
 	s := newScene("a22", "The same call fails twice out of three times", "Strict RS without leeway, desktop client", "2026-09-01T07:45:00Z")
-	as, k := newKey("ES384").named("p384"), newKey("ES384")
+	as, k := s.newKey("ES384").named("p384"), s.newKey("ES384")
 	target := "https://sync.notes.example/v2/changes?since=41"
 	token := s.token(as, grant{iss: "https://id.notes.example", aud: "https://sync.notes.example", scope: "sync", issued: s.at(-700), bound: k})
 	refused := `{"error":"invalid_dpop_proof","error_description":"invalid iat"}`

@@ -6,7 +6,7 @@ var nonceCases = []func() *scene{
 
 func nonceExpired() *scene {
 	s := newScene("a15", "Background refresh loops forever after ten minutes", "Okta-like AS, SDK that remembers the first nonce", "2026-01-08T02:00:00Z")
-	as, k := newKey("RS256").named("okta-1"), newKey("RS256")
+	as, k := s.newKey("RS256").named("okta-1"), s.newKey("RS256")
 	target := "https://org-7.example/oauth2/default/v1/token"
 	n1, n2, n3, n4 := s.value(18), s.value(18), s.value(18), s.value(18)
 	secret := s.hide("client_secret", "", 30)
@@ -30,7 +30,7 @@ func nonceExpired() *scene {
 
 func nonceNotShared() *scene {
 	s := newScene("a16", "Half of the calls need one more round trip, some never end", "Duende-like API, two pods, round robin", "2026-02-04T09:30:00Z")
-	as, k := newKey("ES256").named("ids-4"), newKey("ES256")
+	as, k := s.newKey("ES256").named("ids-4"), s.newKey("ES256")
 	target := "https://stock.retail.example/api/levels"
 	token := s.token(as, grant{iss: "https://ids.retail.example", aud: "https://stock.retail.example", scope: "stock", issued: s.at(-10), bound: k})
 	n := []string{"", s.value(20), s.value(20), s.value(20), s.value(20), s.value(20)}
@@ -58,7 +58,7 @@ func nonceNotShared() *scene {
 
 func nonceWithoutValue() *scene {
 	s := newScene("a17", "A device is told to use a nonce it is never given", "Metering RS behind an API gateway that filters headers", "2026-03-30T23:59:10Z")
-	as, k := newKey("ES256").named("m-as"), newKey("ES256")
+	as, k := s.newKey("ES256").named("m-as"), s.newKey("ES256")
 	target := "https://meter.grid.example/v1/readings"
 	token := s.token(as, grant{iss: "https://auth.grid.example", aud: "https://meter.grid.example", scope: "readings.write", issued: s.at(-90), bound: k})
 	post := func(at float64) *exchange {
@@ -78,7 +78,7 @@ func nonceWithoutValue() *scene {
 
 func jtiNotUnique() *scene {
 	s := newScene("a18", "Only bursts of calls fail, one at a time everything works", "Okta-like API, client with a time-based jti", "2026-04-27T10:10:10Z")
-	as, k := newKey("RS256").named("okta-2"), newKey("ES256")
+	as, k := s.newKey("RS256").named("okta-2"), s.newKey("ES256")
 	host := "https://dir.example"
 	token := s.token(as, grant{iss: host, aud: host, scope: "okta.users.read", issued: s.at(-200), bound: k})
 	jti := "svc-3-1777284610"
@@ -99,7 +99,7 @@ func jtiNotUnique() *scene {
 func replayCheckedTwice() *scene {
 	s := newScene("a19", "Every first call is a replay", "Envoy-like gateway and service, both check proofs against one store", "2026-05-18T20:00:01Z")
 	s.vantage = "client+backend"
-	as, k := newKey("ES256").named("as-77"), newKey("ES256")
+	as, k := s.newKey("ES256").named("as-77"), s.newKey("ES256")
 	target := "https://api.clinic.example/fhir/Patient/17"
 	jti := s.value(12)
 	token := s.token(as, grant{iss: "https://id.clinic.example", aud: "https://api.clinic.example", scope: "patient/*.rs", issued: s.at(-15), bound: k})

@@ -13,7 +13,7 @@ const acceptJSON = "Accept: application/json"
 
 func proofHeaderDuplicated() *scene {
 	s := newScene("a01", "Only calls that leave through the mesh are refused", "Ory-like access proxy, app and sidecar both sign", "2026-01-14T08:20:11Z")
-	as, app, sidecar := newKey("RS256").named("ory-2026-01"), newKey("ES256"), newKey("ES256")
+	as, app, sidecar := s.newKey("RS256").named("ory-2026-01"), s.newKey("ES256"), s.newKey("ES256")
 	target := "https://api.freight.example/v2/shipments/7731"
 	token := s.token(as, grant{iss: "https://id.freight.example/", aud: "https://api.freight.example", scope: "shipments.read", issued: s.at(-300), bound: app})
 	e := s.resource(0, "GET", target, token, proof{key: app}, "User-Agent: freight-app/3.1", acceptJSON)
@@ -32,7 +32,7 @@ func proofHeaderDuplicated() *scene {
 
 func proofMalformed() *scene {
 	s := newScene("a02", "A new Python job gets a 500 from the token endpoint", "Ory-like AS, hand-written signer", "2026-02-27T16:44:09Z")
-	k := newKey("ES256")
+	k := s.newKey("ES256")
 	body := form("grant_type", "client_credentials", "client_id", "nightly-sync", "client_secret", s.hide("client_secret", "", 24), "scope", "inventory")
 	e := s.grantCall(0, "https://auth.depot.example/oauth2/token", body, proof{key: k, padded: true, jti: s.value(13)}, "User-Agent: python-httpx/0.28.1")
 	e.answer(500, `{"error":"error","error_description":"The error is unrecognizable"}`, noStore, "X-Request-Id: "+s.value(9))
@@ -48,7 +48,7 @@ func proofMalformed() *scene {
 
 func proofTypWrong() *scene {
 	s := newScene("a03", "A .NET worker is told its proof is invalid and nothing more", "Auth0-like AS, generic JWT handler as signer", "2026-03-03T11:05:32Z")
-	k := newKey("PS256")
+	k := s.newKey("PS256")
 	body := form("grant_type", "client_credentials", "client_id", "worker-eu", "client_secret", s.hide("client_secret", "", 32), "audience", "https://billing.example/api")
 	meta := call(s.at(-2), "GET", "https://tenant-eu.example/.well-known/openid-configuration", "", acceptJSON).answer(200,
 		`{"issuer":"https://tenant-eu.example/","token_endpoint":"https://tenant-eu.example/oauth/token","dpop_signing_alg_values_supported":["ES256","PS256"]}`)
@@ -67,14 +67,14 @@ func proofTypWrong() *scene {
 
 func proofAlgNotAccepted() *scene {
 	s := newScene("a04", "A FAPI pilot fails with a signature error", "PingFederate-like AS, Rust client with Ed25519 keys", "2026-04-20T07:31:00Z")
-	k := newKey("EdDSA")
+	k := s.newKey("EdDSA")
 	sub := "https://pilot-client.example"
-	clientKey := newKey("PS256").named("pilot-2")
+	clientKey := s.newKey("PS256").named("pilot-2")
 	assertion := s.jws("client_assertion", clientKey, "JWT", object{{"iss", sub}, {"sub", sub}, {"aud", "https://sso.fund.example"},
 		{"jti", s.value(12)}, {"iat", s.at(0).Unix()}, {"exp", s.at(60).Unix()}})
 	body := form("grant_type", "client_credentials", "scope", "positions", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", assertion)
 	e := s.grantCall(0, "https://sso.fund.example/as/token.oauth2", body, proof{key: k}, "User-Agent: reqwest/0.12").
-		answer(400, `{"error":"invalid_dpop_proof","error_description":"DPoP proof JWT signature validation failed."}`, noStore, "Referrer-Policy: origin")
+		answer(400, `{"error":"invalid_dpop_proof","error_description":"DPoP proof JWT signature validation failed."}`, noStore, "Referrer-Policy: origin").zipped()
 	s.addBundle([]*exchange{e}, member{"authorization_server_metadata", object{{"issuer", "https://sso.fund.example"},
 		{"token_endpoint", "https://sso.fund.example/as/token.oauth2"}, {"token_endpoint_auth_methods_supported", []string{"private_key_jwt", "tls_client_auth"}},
 		{"dpop_signing_alg_values_supported", []string{"ES256", "PS256"}}}})
@@ -89,7 +89,7 @@ func proofAlgNotAccepted() *scene {
 
 func proofAlgKeyMismatch() *scene {
 	s := newScene("a05", "RSA proofs from the new signing service never verify", "Spring-like RS, HSM-backed client", "2026-05-11T14:02:47Z")
-	as, k := newKey("RS256").named("as-9"), newKey("RS256")
+	as, k := s.newKey("RS256").named("as-9"), s.newKey("RS256")
 	target := "https://claims.insure.example/v1/claims"
 	token := s.token(as, grant{iss: "https://login.insure.example", aud: "https://claims.insure.example", scope: "claims.read", issued: s.at(-60), bound: k})
 	e := s.resource(0, "GET", target, token, proof{key: k, method: "PS256"}, acceptJSON).
@@ -105,7 +105,7 @@ func proofAlgKeyMismatch() *scene {
 
 func proofSignatureInvalid() *scene {
 	s := newScene("a06", "All calls fail since the key rotation of the desktop client", "Kong-like gateway, desktop client with two key handles", "2026-06-18T09:15:20Z")
-	as, shown, other := newKey("ES256").named("k1"), newKey("ES384"), newKey("ES384")
+	as, shown, other := s.newKey("ES256").named("k1"), s.newKey("ES384"), s.newKey("ES384")
 	target := "https://gw.studio.example/render/jobs?state=open"
 	token := s.token(as, grant{iss: "https://accounts.studio.example", aud: "https://gw.studio.example", scope: "render", issued: s.at(-1200), bound: shown})
 	e := s.resource(0, "GET", target, token, proof{key: other, shown: shown}).
@@ -121,7 +121,7 @@ func proofSignatureInvalid() *scene {
 
 func athMissing() *scene {
 	s := newScene("a07", "Login works, the first read does not", "Solid-like server, small fetch wrapper", "2026-07-21T18:40:03Z")
-	as, k := newKey("ES256").named("pod-1"), newKey("ES256")
+	as, k := s.newKey("ES256").named("pod-1"), s.newKey("ES256")
 	host, pod := "https://solid.meadow.example", "https://ada.meadow.example"
 	code, verifier := s.hide("authorization_code", "", 18), s.hide("code_verifier", "", 32)
 	token := s.token(as, grant{iss: host, aud: "solid", scope: "openid webid", issued: s.at(0), bound: k, extra: object{{"webid", pod + "/profile/card#me"}}})
@@ -142,7 +142,7 @@ func athMissing() *scene {
 
 func athMismatch() *scene {
 	s := newScene("a08", "A gateway with a custom authorizer refuses every call", "AWS-like API gateway, Lambda-style authorizer", "2026-08-02T22:10:55Z")
-	as, k := newKey("RS256").named("Qx7="), newKey("ES256")
+	as, k := s.newKey("RS256").named("Qx7="), s.newKey("ES256")
 	target := "https://x1y2z3.execute.example/prod/devices/44"
 	token := s.token(as, grant{iss: "https://idp.home.example/pool-1", aud: "https://x1y2z3.execute.example", scope: "devices/read", issued: s.at(-30), bound: k})
 	attempt := func(at float64) *exchange {
@@ -160,7 +160,7 @@ func athMismatch() *scene {
 
 func proofHeadersJoined() *scene {
 	s := newScene("a48", "Adding a tracing interceptor broke the token call", "Envoy-like front proxy, Kotlin client", "2026-09-14T05:50:40Z")
-	k := newKey("ES256")
+	k := s.newKey("ES256")
 	target := "https://sts.parcel.example/oauth/token"
 	body := form("grant_type", "refresh_token", "client_id", "courier", "refresh_token", s.hide("refresh_token", "rt.", 30))
 	e := s.grantCall(0, target, body, proof{key: k}, acceptJSON, "User-Agent: ktor-client")
@@ -174,8 +174,7 @@ func proofHeadersJoined() *scene {
 	ping := call(s.at(-3), "POST", "https://traces.vendor.example/v1/traces", `{"resourceSpans":[]}`, jsonType).answer(401, `{"message":"missing api key"}`)
 	s.addHAR("courier.har", "HTTP Toolkit", "1.20", overH2(ping, e)...)
 	s.fails("proof-header-duplicated", "high", 2)
-	s.orElse("proof-malformed")
-	s.notThese("grant-invalid", "token-missing", "proof-signature-invalid")
+	s.notThese("proof-malformed", "grant-invalid", "token-missing", "proof-signature-invalid")
 	s.fact("two", "2 proofs", "more than one", "duplicate", "comma", "joined")
 	s.fact("DPoP")
 	s.fix("one component", "only one", "exactly one", "a single", "one proof", "once")

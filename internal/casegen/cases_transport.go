@@ -3,12 +3,12 @@ package main
 import "fmt"
 
 var transportCases = []func() *scene{
-	dpopNotAdvertised, preflightBlocks, dpopStripped, authorizationStripped, headersTooLarge,
+	dpopNotAdvertised, preflightBlocks, dpopStripped, authorizationStripped, authorizationLostInFastCGI, headersTooLarge,
 }
 
 func dpopNotAdvertised() *scene {
 	s := newScene("a25", "The library never sends a proof and the API insists on one", "Entra-like discovery, strict RS", "2026-01-22T09:09:09Z")
-	as := newKey("RS256").named("e-22")
+	as := s.newKey("RS256").named("e-22")
 	host := "https://login.tenant.example/t-4/v2.0"
 	code, verifier := s.hide("authorization_code", "0.A", 40), s.hide("code_verifier", "", 32)
 	oidc := call(s.at(0), "GET", host+"/.well-known/openid-configuration", "", chrome).answer(200,
@@ -53,7 +53,7 @@ func preflightBlocks() *scene {
 func dpopStripped() *scene {
 	s := newScene("a27", "The service swears that no proof arrives", "CDN with a header allow list before the origin", "2026-05-25T04:04:04Z")
 	s.vantage = "client+backend"
-	as, k := newKey("ES256").named("cdn-as"), newKey("ES256")
+	as, k := s.newKey("ES256").named("cdn-as"), s.newKey("ES256")
 	target := "https://content.news.example/premium/a-901"
 	token := s.token(as, grant{iss: "https://id.news.example", aud: "https://content.news.example", scope: "premium", issued: s.at(-8), bound: k})
 	body := `{"error":"invalid_dpop_proof","error_description":"DPoP proof header is missing"}`
@@ -76,7 +76,7 @@ func dpopStripped() *scene {
 
 func authorizationStripped() *scene {
 	s := newScene("a28", "Downloads are unauthorized although the script logs in", "File API that redirects to a storage host, Python requests", "2026-06-03T21:34:56Z")
-	as := newKey("RS256").named("f-2")
+	as := s.newKey("RS256").named("f-2")
 	token := s.token(as, grant{iss: "https://id.files.example", aud: []string{"https://api.files.example", "https://store-eu.files-cdn.example"}, scope: "files.read", issued: s.at(-30)})
 	a := call(s.at(0), "GET", "https://api.files.example/v1/files/77/content", "", "User-Agent: python-requests/2.32.5", "Accept: */*", auth("Bearer", token)).
 		answer(307, "", "Location: https://store-eu.files-cdn.example/obj/77")
@@ -94,7 +94,7 @@ func authorizationStripped() *scene {
 
 func headersTooLarge() *scene {
 	s := newScene("a29", "Only people in many groups cannot open the report", "nginx with default buffers, RSA proof keys", "2026-07-15T08:30:00Z")
-	as, k := newKey("RS256").named("big-1"), newRSAKey("RS256", 4096)
+	as, k := s.newKey("RS256").named("big-1"), s.newRSAKey("RS256", 3072)
 	var groups []string
 	for i := range 120 {
 		groups = append(groups, fmt.Sprintf("cn=dept-%03d-%s,ou=groups,dc=corp", i, s.value(6)))
@@ -110,5 +110,26 @@ func headersTooLarge() *scene {
 	s.fact("bytes", "KB", "KiB")
 	s.fact("Too Large", "limit", "exceed")
 	s.fix("limit", "smaller", "fewer claims", "EC key", "large_client_header_buffers")
+	return s
+}
+
+func authorizationLostInFastCGI() *scene {
+	s := newScene("a51", "The plugin API works on the old host and is anonymous on the new one", "PHP application behind Apache FastCGI", "2026-10-01T18:18:00Z")
+	s.vantage = "client+backend"
+	as, k := s.newKey("ES256").named("wp-as"), s.newKey("ES256")
+	target := "https://blog.press.example/api/v2/drafts"
+	token := s.token(as, grant{iss: "https://id.press.example", aud: "https://blog.press.example", scope: "drafts", issued: s.at(-25), bound: k})
+	refusal := `{"code":"rest_not_logged_in","message":"You are not currently logged in.","data":{"status":401}}`
+	edge := s.resource(0, "GET", target, token, proof{key: k}, acceptJSON).answer(401, refusal, "Server: Apache")
+	seen := object{{"method", "GET"}, {"url", target}, {"http_version", "HTTP/1.1"},
+		{"headers", pairs([]header{{"Host", "blog.press.example"}, {"Accept", "application/json"}, {"DPoP", lookup(edge.headers, "DPoP")}, {"X-Forwarded-Proto", "https"}})}}
+	s.addBundle([]*exchange{edge}, member{"backend_view", object{{"captured_at", stamp(s.at(0.01))}, {"exchange", 1}, {"request", seen}}},
+		member{"topology", []string{"client -> Apache (TLS) -> mod_fcgid -> php"}},
+		member{"server_log", []string{"[01-Oct-2026 18:18:00 UTC] REST: HTTP_AUTHORIZATION not set, HTTP_DPOP set, treating request as anonymous"}})
+	s.fails("authorization-header-stripped", "high", 1)
+	s.notThese("token-missing", "proof-missing", "dpop-header-stripped-by-proxy", "insufficient-scope", "undetermined")
+	s.fact("Authorization")
+	s.fact("backend", "FastCGI", "on the way", "lost", "stripped", "removed")
+	s.fix("forward", "pass Authorization", "pass the Authorization", "pass it")
 	return s
 }

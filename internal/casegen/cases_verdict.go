@@ -4,13 +4,13 @@ import "strings"
 
 var verdictCases = []func() *scene{
 	healthyNonceRotation, healthyDiscovery, healthyRedirects,
-	openTruncatedToken, openBrowserExport, openAllChecksPass,
+	openTruncatedToken, openBrowserExport, openAllChecksPass, openRedactedProof,
 	twoExpiredAndAth, twoHtuAndHtm,
 }
 
 func healthyNonceRotation() *scene {
 	s := newScene("a40", "A nightly import with three refusals in its capture", "atproto-like AS and RS, nonce changes with every answer", "2026-03-15T03:00:00Z")
-	as, k := newKey("ES256").named("pds-1"), newKey("ES256")
+	as, k := s.newKey("ES256").named("pds-1"), s.newKey("ES256")
 	host, api := "https://auth.sky.example", "https://pds.sky.example"
 	n := []string{"", s.value(24), s.value(24), s.value(24), s.value(24), s.value(24), s.value(24)}
 	refresh := s.hide("refresh_token", "ref-", 32)
@@ -42,7 +42,7 @@ func healthyNonceRotation() *scene {
 
 func healthyDiscovery() *scene {
 	s := newScene("a41", "A support ticket titled: 401 when connecting the tool server", "MCP client, discovery by challenge, telemetry in the same capture", "2026-05-09T16:00:00Z")
-	as, k := newKey("RS256").named("kc-12"), newKey("ES256")
+	as, k := s.newKey("RS256").named("kc-12"), s.newKey("ES256")
 	target, host := "https://mcp.crm.example/mcp", "https://sso.crm.example/realms/tools"
 	ask := `{"jsonrpc":"2.0","id":1,"method":"initialize"}`
 	code, verifier := s.hide("authorization_code", "", 30), s.hide("code_verifier", "", 32)
@@ -71,7 +71,7 @@ func healthyDiscovery() *scene {
 
 func healthyRedirects() *scene {
 	s := newScene("a42", "Two redirects and two preflights, is this safe?", "Browser app, API that moved hosts", "2026-07-30T10:10:00Z")
-	as, k := newKey("ES256").named("m-3"), newKey("ES256")
+	as, k := s.newKey("ES256").named("m-3"), s.newKey("ES256")
 	origin, a, b := "https://maps.example", "https://api.maps.example", "https://tiles.maps.example"
 	token := s.token(as, grant{iss: "https://id.maps.example", aud: []string{a, b}, scope: "tiles", issued: s.at(-240), bound: k})
 	preflight := func(at float64, target string) *exchange {
@@ -94,7 +94,7 @@ func healthyRedirects() *scene {
 
 func openTruncatedToken() *scene {
 	s := newScene("a43", "A capture pasted into a chat", "Unknown API, token shortened by the sender", "2026-02-08T12:12:12Z")
-	as, k := newKey("ES256").named("x"), newKey("ES256")
+	as, k := s.newKey("ES256").named("x"), s.newKey("ES256")
 	target := "https://api.loans.example/v3/offers"
 	token := signed(as, object{{"typ", "at+jwt"}, {"alg", "ES256"}, {"kid", "x"}}, object{{"iss", "https://id.loans.example"}, {"exp", s.at(600).Unix()}})
 	e := s.resource(0, "GET", target, token, proof{key: k}, acceptJSON)
@@ -113,7 +113,7 @@ func openTruncatedToken() *scene {
 
 func openBrowserExport() *scene {
 	s := newScene("a44", "A browser export from a customer", "SPA, default HAR export of the browser", "2026-06-07T09:00:00Z")
-	k := newKey("ES256")
+	k := s.newKey("ES256")
 	origin := "https://desk.energy.example"
 	get := func(at float64, target string) *exchange {
 		v := s.prove(proof{key: k, htm: "GET", htu: target, iat: s.at(at), ath: ath(s.value(30))})
@@ -132,7 +132,7 @@ func openBrowserExport() *scene {
 
 func openAllChecksPass() *scene {
 	s := newScene("a45", "Everything looks right and the answer is no", "API behind a bot filter", "2026-10-20T20:20:20Z")
-	as, k := newKey("ES256").named("tix-1"), newKey("ES256")
+	as, k := s.newKey("ES256").named("tix-1"), s.newKey("ES256")
 	token := s.token(as, grant{iss: "https://id.tickets.example", aud: "https://api.tickets.example", scope: "orders", issued: s.at(-100), bound: k})
 	e := s.resource(0, "GET", "https://api.tickets.example/orders", token, proof{key: k}, "User-Agent: box-office/2", acceptJSON).
 		answer(401, `{"code":401,"message":"Request rejected"}`, "Server: edge", "X-Reference: 18.2f4a1")
@@ -148,7 +148,7 @@ func openAllChecksPass() *scene {
 
 func twoExpiredAndAth() *scene {
 	s := newScene("a46", "Getting a new token only changes the error", "Spring-like RS, client that forgets ath", "2026-01-17T15:00:00Z")
-	as, k := newKey("RS256").named("auth-1"), newKey("ES256")
+	as, k := s.newKey("RS256").named("auth-1"), s.newKey("ES256")
 	target := "https://shop.books.example/orders/5"
 	token := s.token(as, grant{iss: "https://auth.books.example", aud: "https://shop.books.example", scope: "orders", issued: s.at(-6000), bound: k})
 	e := s.resource(0, "GET", target, token, proof{key: k, bare: true}, acceptJSON).
@@ -166,7 +166,7 @@ func twoExpiredAndAth() *scene {
 
 func twoHtuAndHtm() *scene {
 	s := newScene("a47", "Deleting with a parameter never works", "Strict API, wrapper that signs before it knows the method", "2026-04-30T08:08:08Z")
-	as, k := newKey("ES256").named("strict-1"), newKey("ES256")
+	as, k := s.newKey("ES256").named("strict-1"), s.newKey("ES256")
 	target := "https://api.cms.example/pages/12?cascade=true"
 	token := s.token(as, grant{iss: "https://id.cms.example", aud: "https://api.cms.example", scope: "pages.write", issued: s.at(-66), bound: k})
 	e := s.resource(0, "DELETE", target, token, proof{key: k, htm: "GET", htu: target}).
@@ -179,5 +179,18 @@ func twoHtuAndHtm() *scene {
 	s.fact("cascade=true", "?cascade")
 	s.fact("DELETE")
 	s.fix("strip", "remove", "without the query", "without query", "drop")
+	return s
+}
+
+func openRedactedProof() *scene {
+	s := newScene("a55", "A redacted transcript with a proof error", "Duende-like AS, secrets removed by the sender", "2026-11-12T13:00:00Z")
+	e := call(s.at(0), "POST", "https://ids.depot.example/connect/token", "grant_type=client_credentials&client_id=m2m&client_secret=[REDACTED]", formType, dpop("[REDACTED]")).
+		answer(400, `{"error":"invalid_dpop_proof"}`, "Cache-Control: no-store, no-cache, max-age=0")
+	s.addTranscript("wire.txt", e)
+	s.open(1)
+	s.want.family = "pop"
+	s.notThese("proof-malformed", "proof-missing-at-token-endpoint", "client-authentication-failed", "proof-signature-invalid")
+	s.lacks("proof", "DPoP header")
+	s.lacks("server log", "metadata", "verifier", "nonce")
 	return s
 }

@@ -16,7 +16,7 @@ func curl(list []*exchange) []byte {
 		}
 		curlCommand(&b, e)
 		curlConnect(&b, e, i)
-		curlRequest(&b, e, i)
+		curlRequest(&b, e)
 		curlResponse(&b, e, i)
 	}
 	return b.Bytes()
@@ -57,7 +57,7 @@ func curlConnect(b *bytes.Buffer, e *exchange, i int) {
 	}
 }
 
-func curlRequest(b *bytes.Buffer, e *exchange, i int) {
+func curlRequest(b *bytes.Buffer, e *exchange) {
 	version := "HTTP/1.1"
 	if e.h2 {
 		version = "HTTP/2"

@@ -5,12 +5,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/sha512"
+	_ "crypto/sha512" // SHA-384 for hashFor
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"math/big"
 )
 
@@ -19,34 +20,59 @@ type key struct {
 	alg    string
 	kid    string
 	signer crypto.Signer
+	random io.Reader // for PSS salts
 }
 
-// newKey makes a fresh key for alg. A failure is a programmer's mistake.
-func newKey(alg string) *key {
+// newKey makes a throw-away key for alg out of the scene's random source, so
+// that a case keeps its keys from run to run. A failure is a programmer's
+// mistake.
+func (s *scene) newKey(alg string) *key {
 	switch alg {
 	case "ES256":
-		return &key{alg: alg, signer: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))}
+		return &key{alg: alg, random: s.source, signer: must(ecdsa.ParseRawPrivateKey(elliptic.P256(), s.bytes(32)))}
 	case "ES384":
-		return &key{alg: alg, signer: must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))}
+		return &key{alg: alg, random: s.source, signer: must(ecdsa.ParseRawPrivateKey(elliptic.P384(), s.bytes(48)))}
 	case "EdDSA":
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		if err != nil {
-			panic(err)
-		}
-		return &key{alg: alg, signer: private}
+		return &key{alg: alg, random: s.source, signer: ed25519.NewKeyFromSeed(s.bytes(32))}
 	case "RS256", "PS256":
-		return newRSAKey(alg, 2048)
+		return s.newRSAKey(alg, 2048)
 	}
 	panic("no such algorithm: " + alg)
 }
 
-func newRSAKey(alg string, bits int) *key {
-	return &key{alg: alg, signer: must(rsa.GenerateKey(rand.Reader, bits))}
+// newRSAKey searches the primes itself, because crypto/rsa takes no source of
+// randomness. Nothing outside of test data may do so.
+func (s *scene) newRSAKey(alg string, bits int) *key {
+	e := big.NewInt(65537)
+	p, q := s.prime(bits/2), s.prime(bits/2)
+	one := big.NewInt(1)
+	phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+	private := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 65537},
+		D: new(big.Int).ModInverse(e, phi), Primes: []*big.Int{p, q}}
+	private.Precompute()
+	if err := private.Validate(); err != nil {
+		panic(err)
+	}
+	return &key{alg: alg, random: s.source, signer: private}
+}
+
+// prime finds a prime with its two highest bits set, so that the product of
+// two has full length.
+func (s *scene) prime(bits int) *big.Int {
+	for {
+		p := new(big.Int).SetBytes(s.bytes(bits / 8))
+		p.SetBit(p, bits-1, 1)
+		p.SetBit(p, bits-2, 1)
+		p.SetBit(p, 0, 1)
+		if p.ProbablyPrime(0) {
+			return p
+		}
+	}
 }
 
 // named returns a copy of k with a key id, as an authorization server's key has.
 func (k *key) named(kid string) *key {
-	return &key{alg: k.alg, kid: kid, signer: k.signer}
+	return &key{alg: k.alg, kid: kid, signer: k.signer, random: k.random}
 }
 
 // jwk is the public key with the required members only.
@@ -85,32 +111,35 @@ func (k *key) jkt() string {
 func (k *key) sign(alg string, input []byte) []byte {
 	switch signer := k.signer.(type) {
 	case *ecdsa.PrivateKey:
-		digest := digestFor(alg, input)
-		r, s, err := ecdsa.Sign(rand.Reader, signer, digest)
-		if err != nil {
-			panic(err)
-		}
+		// Without a random source the signature is deterministic (RFC 6979).
+		der := must(signer.Sign(nil, digestFor(alg, input), hashFor(alg)))
+		var parts struct{ R, S *big.Int }
+		must(asn1.Unmarshal(der, &parts))
 		size := (signer.Curve.Params().BitSize + 7) / 8
-		return append(r.FillBytes(make([]byte, size)), s.FillBytes(make([]byte, size))...)
+		return append(parts.R.FillBytes(make([]byte, size)), parts.S.FillBytes(make([]byte, size))...)
 	case ed25519.PrivateKey:
 		return ed25519.Sign(signer, input)
 	case *rsa.PrivateKey:
 		digest := digestFor(alg, input)
 		if alg == "PS256" {
-			return must(rsa.SignPSS(rand.Reader, signer, crypto.SHA256, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}))
+			return must(rsa.SignPSS(k.random, signer, crypto.SHA256, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}))
 		}
-		return must(rsa.SignPKCS1v15(rand.Reader, signer, crypto.SHA256, digest))
+		return must(rsa.SignPKCS1v15(nil, signer, crypto.SHA256, digest))
 	}
 	panic("no such key type")
 }
 
-func digestFor(alg string, input []byte) []byte {
+func hashFor(alg string) crypto.Hash {
 	if alg == "ES384" {
-		sum := sha512.Sum384(input)
-		return sum[:]
+		return crypto.SHA384
 	}
-	sum := sha256.Sum256(input)
-	return sum[:]
+	return crypto.SHA256
+}
+
+func digestFor(alg string, input []byte) []byte {
+	h := hashFor(alg).New()
+	h.Write(input)
+	return h.Sum(nil)
 }
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

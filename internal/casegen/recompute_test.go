@@ -16,7 +16,7 @@ import (
 )
 
 // This file recomputes the facts of an exchange from its wire values alone,
-// sharing nothing with the code that made them.
+// sharing nothing but the choice of hash with the code that made them.
 
 type parsedJWS struct {
 	header, claims map[string]any
@@ -117,6 +117,9 @@ func exchangeFindings(e *exchange, proofs map[string]bool, jtis map[any]bool) []
 	if len(values) > 1 {
 		return append(out, "proof duplicated")
 	}
+	if values[0] == "[REDACTED]" {
+		return out
+	}
 	p, ok := parseJWS(values[0])
 	if !ok {
 		return append(out, "proof malformed")
@@ -150,7 +153,7 @@ func proofFindings(e *exchange, p parsedJWS, token string, claims map[string]any
 			out = append(out, "iat")
 		}
 	}
-	if token == "" || strings.HasPrefix(lookup(e.headers, "Authorization"), "Basic") {
+	if token == "" || strings.Contains(token, "…") || token == "[REDACTED]" || strings.HasPrefix(lookup(e.headers, "Authorization"), "Basic") {
 		return out
 	}
 	sum := sha256.Sum256([]byte(token))

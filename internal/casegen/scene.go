@@ -1,9 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -19,7 +19,7 @@ type scene struct {
 	files            []file
 	secrets          []secret
 	exchanges        []*exchange
-	random           *rand.Rand
+	source           *rand.ChaCha8
 }
 
 // A file is one piece of evidence and its row in case.json.
@@ -36,14 +36,12 @@ type secret struct {
 	Value string `json:"value"`
 }
 
-// newScene starts a case at an RFC 3339 time. Identifiers are drawn from a
-// generator seeded by the id, so that they stay the same from run to run.
+// newScene starts a case at an RFC 3339 time. Keys and identifiers are
+// drawn from a generator seeded by the id: they stay the same from run to run.
 func newScene(id, title, stack, start string) *scene {
-	h := fnv.New64a()
-	h.Write([]byte(id))
 	t := must(time.Parse(time.RFC3339, start))
 	return &scene{id: id, title: title, stack: stack, start: t, observed: t.Add(90 * time.Second), vantage: "client",
-		random: rand.New(rand.NewPCG(h.Sum64(), 9449))}
+		source: rand.NewChaCha8(sha256.Sum256([]byte(id)))}
 }
 
 // at is the start plus some seconds.
@@ -56,11 +54,13 @@ func (s *scene) seenAfter(seconds float64) { s.observed = s.at(seconds) }
 
 // value is a random base64url string of n bytes.
 func (s *scene) value(n int) string {
+	return b64(s.bytes(n))
+}
+
+func (s *scene) bytes(n int) []byte {
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(s.random.UintN(256))
-	}
-	return b64(b)
+	must(s.source.Read(b))
+	return b
 }
 
 // hide draws a secret value and remembers it.
