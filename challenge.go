@@ -35,13 +35,18 @@ func (c Challenge) Is(scheme string) bool { return strings.EqualFold(c.Scheme, s
 
 // String writes the challenge as a field value, parameters in a fixed order. A
 // character that the RFCs do not allow in a value is left out, so no input can
-// end the quoted string or the field (RFC 6750 section 3, B-3-05).
+// end the quoted string or the field (RFC 6750 section 3, B-3-05). Without a
+// scheme there is no challenge, and the text is empty.
 func (c Challenge) String() string {
+	scheme := keepRunes(c.Scheme, isTokenChar)
+	if scheme == "" {
+		return ""
+	}
 	var b strings.Builder
-	b.WriteString(keepRunes(c.Scheme, isTokenChar))
+	b.WriteString(scheme)
 	first := true
 	put := func(name, value string) {
-		if value == "" {
+		if value = keepRunes(value, isQuotable); value == "" {
 			return
 		}
 		if first {
@@ -50,19 +55,24 @@ func (c Challenge) String() string {
 			b.WriteString(", ")
 		}
 		first = false
-		b.WriteString(name + `="` + keepRunes(value, isQuotable) + `"`)
+		b.WriteString(name + `="` + value + `"`)
 	}
 	put("realm", c.Realm)
 	put("error", c.Error)
 	put("error_description", c.Description)
-	put("scope", strings.Join(c.Scope, " "))
-	put("algs", strings.Join(c.Algs, " "))
-	put("acr_values", strings.Join(c.ACR, " "))
-	if c.MaxAge != nil {
+	put("scope", list(c.Scope))
+	put("algs", list(c.Algs))
+	put("acr_values", list(c.ACR))
+	if c.MaxAge != nil && *c.MaxAge >= 0 {
 		put("max_age", strconv.Itoa(*c.MaxAge))
 	}
 	put("resource_metadata", c.ResourceMetadata)
 	return b.String()
+}
+
+// list joins words with single spaces; one of which nothing is left does not count.
+func list(words []string) string {
+	return strings.Join(strings.Fields(keepRunes(strings.Join(words, " "), isQuotable)), " ")
 }
 
 // FormatChallenges writes several challenges as one field value, because
@@ -71,7 +81,9 @@ func (c Challenge) String() string {
 func FormatChallenges(cs ...Challenge) string {
 	parts := make([]string, 0, len(cs))
 	for _, c := range cs {
-		parts = append(parts, c.String())
+		if text := c.String(); text != "" {
+			parts = append(parts, text)
+		}
 	}
 	return strings.Join(parts, ", ")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -27,12 +28,11 @@ const (
 // stage; the rows of the table read it and nothing else. It is immutable after
 // its stage.
 type evidence struct {
-	p     *Presentation
-	v     *engine
-	realm string
-	need  need
-	have  Fact
-	sit   situation
+	p    *Presentation
+	v    *engine
+	need need
+	have Fact
+	sit  situation
 
 	now       time.Time
 	auth      presented
@@ -79,7 +79,6 @@ func newEvidence(v *engine, p *Presentation, sit situation) *evidence {
 	e.v, e.p, e.sit = v, p, sit
 	e.now = v.now()
 	e.have = hideable &^ p.Hidden
-	e.have &^= FactReplay | FactNonce // gathered, even where a capture may hide them
 	return e
 }
 
@@ -103,8 +102,8 @@ func (e *evidence) whyAbsent(needs Fact) Code {
 	case absent&FactBlocked != 0:
 		return CodeServerBlocks
 	case absent&FactReplay != 0:
-		if c, ok := e.causes[causeReplay].(Code); ok && c == CodeServerReplayFull {
-			return c
+		if errors.Is(e.causes[causeReplay], CodeServerReplayFull) {
+			return CodeServerReplayFull
 		}
 		return CodeServerReplay
 	default:
@@ -158,7 +157,7 @@ func gatherProof(_ context.Context, e *evidence) {
 		return
 	}
 	e.have |= parseProof(&e.proof, e.p.Proofs[0].s)
-	if e.have&factHTU == 0 {
+	if e.have&factForm == 0 {
 		return
 	}
 	e.htuNormal, _ = normalizeURI(e.proof.htu)
@@ -170,43 +169,75 @@ func gatherProof(_ context.Context, e *evidence) {
 	}
 }
 
+// gatherKey reads the key of the proof, the costly part of its shape. It does
+// not where the name of the algorithm is refused whatever the key; a report
+// wants to know about the key all the same.
+func gatherKey(_ context.Context, e *evidence) {
+	if e.have&factForm != 0 && (e.peek || algCode(e) == CodeOK) {
+		e.have |= e.proof.readKey()
+	}
+}
+
 // gatherFreshness judges the nonce and finds out whether one is needed.
 func gatherFreshness(ctx context.Context, e *evidence) {
 	if e.sit&proofBased == 0 || e.have&factForm == 0 || e.p.Hidden&FactNonce != 0 {
 		return
 	}
-	pol := &e.v.policy
-	if pol.Nonces == nil {
-		e.have |= FactNonce // without a source a nonce claim is ignored
-		return
-	}
 	if e.proof.hasNonce {
-		if !validNonce(e.proof.nonce) {
-			e.nonce = Nonce{State: NonceForeign} // D-8.1-01: not one that we can have issued
-		} else if n, err := pol.Nonces.Judge(ctx, e.proof.nonce); err != nil || n.State == NonceUnknown {
+		var err error
+		if e.nonce, err = e.judgeNonce(ctx); err != nil {
 			e.causes[causeNonce] = err
 			return
-		} else {
-			e.nonce = n
 		}
-		if e.v.ownNonces && e.nonce.State != NonceCurrent {
-			// Our source exists only to challenge after a cold start: a nonce of
-			// somebody else means nothing to it.
-			e.nonce = Nonce{}
-		}
+	}
+	if e.v.policy.Nonce == NonceForStale && e.have&FactTime == 0 && e.nonce.State == NonceUnknown {
+		return // whether a nonce was needed depends on a time that is not known
 	}
 	e.wantNonce = e.nonceWanted()
-	if since, err := e.v.since(ctx); err != nil {
+	since, err := e.v.since(ctx)
+	if err != nil {
 		e.causes[causeNonce] = err
 		return
-	} else if !since.IsZero() && e.have&factIAT != 0 && time.Unix(e.proof.iat, 0).Before(since) {
-		if e.nonce.State != NonceCurrent || e.nonce.Issued.Before(since) {
-			// The proof may have been used before the cache began to remember.
-			e.wantNonce = true
-			e.nonce = Nonce{}
-		}
+	}
+	if e.olderThan(since) && (e.nonce.State != NonceCurrent || e.nonce.Issued.Before(since)) {
+		// The proof may have been used before the cache began to remember.
+		e.wantNonce = true
+		e.nonce = Nonce{}
 	}
 	e.have |= FactNonce
+}
+
+// olderThan reports whether the proof was made before the replay cache began to
+// remember, and could be accepted all the same. One that proof.iat refuses
+// anyway is not worth a challenge.
+func (e *evidence) olderThan(since time.Time) bool {
+	if since.IsZero() || e.have&factIAT == 0 || !time.Unix(e.proof.iat, 0).Before(since) {
+		return false
+	}
+	return e.have&FactTime == 0 || e.nonceGovernsTime() || e.wantNonce || e.iatCode() == CodeOK
+}
+
+// judgeNonce asks the source about the nonce of the proof. An error means that
+// nobody could find out.
+func (e *evidence) judgeNonce(ctx context.Context) (Nonce, error) {
+	n := Nonce{State: NonceForeign}
+	if validNonce(e.proof.nonce) { // D-8.1-01: any other is not one that we can have issued
+		var err error
+		if n, err = e.v.policy.Nonces.Judge(ctx, e.proof.nonce); err != nil {
+			return Nonce{}, err
+		}
+	}
+	switch {
+	case n.State == NonceUnknown || n.State > NonceForeign:
+		return Nonce{}, errors.New("nonce source: no answer and no error")
+	case n.State == NonceCurrent && n.Expires.IsZero():
+		return Nonce{}, errors.New("nonce source: a current nonce without the time of its expiry")
+	case n.State != NonceCurrent && e.v.ownNonces:
+		// Our source exists only to challenge after a cold start: a nonce of
+		// somebody else means nothing to it.
+		return Nonce{}, nil
+	}
+	return n, nil
 }
 
 // nonceWanted applies the nonce policy to this proof.
@@ -270,23 +301,19 @@ func gatherToken(ctx context.Context, e *evidence) {
 	}
 	e.token = t
 	e.have |= FactToken
-	if t.State != TokenUnknown {
+	if t.State > TokenUnknown && t.State <= TokenInactive {
 		e.have |= FactTokenAuthentic
 	}
 }
 
-// holder is the key or certificate that the request was bound to.
+// holder is the key or certificate that the token is bound to. It is never the
+// key of the proof: while observing, nothing has made sure that they are equal,
+// and a blocked holder must not hide behind another key.
 func (e *evidence) holder() Thumbprint {
-	if e.have&factKey != 0 {
-		return e.proof.key.Thumbprint()
-	}
-	if e.token != nil && !e.token.Confirmation.JKT.IsZero() {
+	if !e.token.Confirmation.JKT.IsZero() {
 		return e.token.Confirmation.JKT
 	}
-	if e.token != nil {
-		return e.token.Confirmation.X5T
-	}
-	return Thumbprint{}
+	return e.token.Confirmation.X5T
 }
 
 // gatherBlocked asks the block list, if there is one.
@@ -309,7 +336,14 @@ func gatherReplay(ctx context.Context, e *evidence) {
 	if e.sit&proofBased == 0 || e.have&needs != needs || e.p.Hidden&FactReplay != 0 {
 		return
 	}
-	id := newReplayID(e.realm, e.proof.key.Thumbprint(), e.proof.jti)
+	realm := e.v.realm
+	if realm == "" {
+		// The normalised URL, so that another spelling of the host is not another memory.
+		if realm = originOf(e.urlNormal); realm == "" {
+			return
+		}
+	}
+	id := newReplayID(realm, e.proof.key.Thumbprint(), e.proof.jti)
 	var err error
 	if e.peek {
 		peeker, ok := e.v.policy.Replays.(ReplayPeeker)
@@ -330,10 +364,11 @@ func gatherReplay(ctx context.Context, e *evidence) {
 }
 
 // replayUntil is the latest time at which this policy could still accept the
-// proof; a second more, because iat counts whole seconds.
+// proof; a second more, because iat counts whole seconds. Where the nonce
+// governs time iat may be years off and says nothing.
 func (e *evidence) replayUntil() time.Time {
 	until := time.Unix(e.proof.iat, 0).Add(e.v.policy.MaxAge)
-	if e.nonce.State == NonceCurrent && e.nonce.Expires.After(until) && e.nonceGovernsTime() {
+	if e.nonceGovernsTime() {
 		until = e.nonce.Expires
 	}
 	if until.Before(e.now) {

@@ -2,7 +2,9 @@ package holdfast
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -35,6 +37,9 @@ func (x Exchange) String() string {
 // Format prints what String returns, whatever the verb.
 func (x Exchange) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(x.String())) }
 
+// LogValue implements [slog.LogValuer].
+func (x Exchange) LogValue() slog.Value { return slog.StringValue(x.String()) }
+
 // harmless are the header fields whose values carry no secret and that a
 // diagnosis needs. Everything else is dropped by Redacted.
 var harmless = [...]string{
@@ -51,7 +56,10 @@ func (x *Exchange) Redacted() *Exchange {
 	c := *x
 	c.RequestBody, c.Body = nil, nil
 	c.RequestHeader, c.Header = keep(x.RequestHeader), keep(x.Header)
-	c.Request.URL = withoutQuery(c.Request.URL)
+	c.Request.URL = withoutUserinfo(withoutQuery(x.Request.URL))
+	if x.Request.URL != "" { // errors of net/http quote the URL
+		c.Err = strings.ReplaceAll(x.Err, x.Request.URL, c.Request.URL)
+	}
 	c.Request.Hidden |= FactAuthorization | FactProof | FactTokenValue | FactProofSignature
 	c.Request.Authorization, c.Request.Proofs, c.Request.Query = nil, nil, nil
 	return &c
@@ -65,6 +73,23 @@ func keep(h http.Header) http.Header {
 		}
 	}
 	return out
+}
+
+// withoutUserinfo cuts what stands before '@' in the authority of a URL: it can
+// hold a password.
+func withoutUserinfo(u string) string {
+	scheme, rest, ok := strings.Cut(u, "://")
+	if !ok {
+		return u
+	}
+	authority, path := rest, ""
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		authority, path = rest[:i], rest[i:]
+	}
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		return scheme + "://" + authority[i+1:] + path
+	}
+	return u
 }
 
 // withoutQuery cuts query and fragment: both can hold codes and tokens.

@@ -104,10 +104,10 @@ func (k *Key) Thumbprint() Thumbprint { return k.thumb }
 func (k *Key) Public() crypto.PublicKey { return k.signer.Public() }
 
 // String names the key by algorithm and thumbprint; it never shows the key.
-func (k *Key) String() string { return string(k.Alg()) + " " + k.thumb.String() }
+func (k Key) String() string { return string(k.Alg()) + " " + k.thumb.String() }
 
 // Format prints what String returns, whatever the verb.
-func (k *Key) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(k.String())) }
+func (k Key) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(k.String())) }
 
 func algNames(as []jose.Alg) string {
 	names := make([]string, len(as))
@@ -126,7 +126,7 @@ func newAlgSet(names []Alg) (algSet, error) {
 	var s algSet
 	for _, n := range names {
 		a, class := jose.ParseAlg(string(n))
-		if class != jose.ClassAsymmetric {
+		if class != jose.ClassAsymmetric || a == jose.AlgUnknown { // registered, and not one that we have
 			return 0, fmt.Errorf("algorithm %q is not an asymmetric signature algorithm that we verify", string(n))
 		}
 		s |= 1 << a

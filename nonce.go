@@ -33,7 +33,7 @@ type Nonce struct {
 // NonceSource issues and judges the nonces of RFC 9449 sections 8 and 9.
 //
 // Judge returns an error only if it could not find out, which is refused with
-// 503. A nonce is not single-use (D-11.1-07): the replay cache sees to that.
+// 503. A current nonce has to have Expires: that long a jti is remembered. A nonce is not single-use (D-11.1-07): the replay cache sees to that.
 // Both methods must be safe for concurrent use.
 type NonceSource interface {
 	Issue(ctx context.Context) (string, error)
@@ -111,7 +111,10 @@ func NewNonces(c NonceConfig) (*Nonces, error) {
 		}
 		n.ring = append(n.ring, aead)
 	}
-	return n, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 // Issue returns a new nonce of 48 characters.

@@ -3,6 +3,8 @@ package holdfast
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -64,6 +66,18 @@ type Presentation struct {
 	At time.Time
 }
 
+// String names the request without its credentials and its query.
+func (p Presentation) String() string {
+	return fmt.Sprintf("%s %s (%d Authorization, %d DPoP)",
+		clip(p.Method), clip(withoutUserinfo(withoutQuery(p.URL))), len(p.Authorization), len(p.Proofs))
+}
+
+// Format prints what String returns, whatever the verb.
+func (p Presentation) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(p.String())) }
+
+// LogValue implements [slog.LogValuer].
+func (p Presentation) LogValue() slog.Value { return slog.StringValue(p.String()) }
+
 // Present reads the presentation of an incoming request. The URL is publicURL
 // followed by the path of the request target as received, still encoded; of an
 // absolute-form target only the path counts. The path of publicURL is what a
@@ -80,10 +94,8 @@ func Present(r *http.Request, publicURL *url.URL) (*Presentation, error) {
 		Authorization: secrets(r.Header["Authorization"]),
 		Proofs:        secrets(r.Header["Dpop"]),
 	}
-	if r.URL != nil && strings.Contains(r.URL.RawQuery, "access_token") {
-		// A query that does not parse still counts: a token must not hide behind a stray ';'.
-		q, _ := url.ParseQuery(r.URL.RawQuery)
-		p.Query = secrets(q["access_token"])
+	if r.URL != nil {
+		p.Query = queryTokens(r.URL.RawQuery)
 	}
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 		p.PeerCert = r.TLS.PeerCertificates[0]
@@ -109,9 +121,38 @@ func targetPath(r *http.Request) string {
 		}
 	}
 	if t == "" || t == "*" {
-		t = "/"
+		return "/"
+	}
+	if t[0] != '/' { // authority-form of CONNECT: it must not lengthen our host
+		t = "/" + t
 	}
 	return t
+}
+
+// queryTokens returns the values of every access_token parameter. url.ParseQuery
+// drops a pair that it cannot parse, and a token must not hide behind a stray
+// ';' or '%': what cannot be decoded counts as it stands.
+func queryTokens(query string) []Secret {
+	var out []Secret
+	for query != "" {
+		i := strings.IndexAny(query, "&;")
+		if i < 0 {
+			i = len(query)
+		}
+		name, value, _ := strings.Cut(query[:i], "=")
+		if decoded(name) == "access_token" {
+			out = append(out, Secret{decoded(value)})
+		}
+		query = query[min(i+1, len(query)):]
+	}
+	return out
+}
+
+func decoded(s string) string {
+	if d, err := url.QueryUnescape(s); err == nil {
+		return d
+	}
+	return s
 }
 
 func secrets(values []string) []Secret {

@@ -35,7 +35,8 @@ type proof struct {
 // factJTI and the following are gathered by parseProof. They stand above the
 // public facts, which are fewer than 20.
 const (
-	factForm Fact = 1 << (24 + iota)
+	factRead Fact = 1 << (24 + iota) // there is one proof, and it was read
+	factForm                         // it is a well-formed JWS of strict JSON
 	factJTI
 	factHTM
 	factHTU
@@ -54,9 +55,9 @@ func parseProof(p *proof, value string) Fact {
 	}
 	if err != nil {
 		p.form, p.detail = formCode(err), err
-		return 0
+		return factRead
 	}
-	return factForm | p.readClaims() | p.readKey()
+	return factRead | factForm | p.readClaims()
 }
 
 func formCode(err error) Code {

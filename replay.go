@@ -52,7 +52,7 @@ func newReplayID(realm string, key Thumbprint, jti string) ReplayID {
 // Defaults and limits of [Replays].
 const (
 	DefaultReplayMax    = 1 << 20         // live ids, about 16 MiB
-	DefaultReplayWindow = 6 * time.Minute // longest time an id has to be remembered
+	DefaultReplayWindow = 7 * time.Minute // longest time an id has to be remembered: enough for DefaultNonceLifetime
 
 	replayShards  = 256
 	replayBuckets = 6 // of one window; an id lives at most a sixth of the window too long
@@ -82,10 +82,12 @@ type Replays struct {
 }
 
 type replayShard struct {
-	mu   sync.Mutex
-	live int // ids in all buckets of ring
-	ring [replayRing]replayBucket
-	_    [24]byte // keep neighbours off this cache line
+	mu     sync.Mutex
+	live   int   // ids in all buckets of ring
+	oldest int64 // first stretch of time of which nothing was forgotten yet
+	ring   [replayRing]replayBucket
+	spare  []uint64 // all free: the table of the last stretch that ended, for the next that begins
+	_      [16]byte // keep neighbours off this cache line
 }
 
 // replayBucket holds the ids that expire within one stretch of time, as an
@@ -140,42 +142,58 @@ func (r *Replays) Use(_ context.Context, id ReplayID, until time.Time) (bool, er
 	}
 	f := r.fingerprint(id)
 	s := &r.shards[f>>56]
-	oldest := now.UnixNano() / int64(r.width)
 	epoch := until.UnixNano() / int64(r.width)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// A clock that was set back does not bring back what was forgotten.
+	s.oldest = max(s.oldest, now.UnixNano()/int64(r.width))
 	for i := range s.ring {
 		b := &s.ring[i]
-		if b.count > 0 && b.epoch < oldest {
+		if b.count > 0 && b.epoch < s.oldest {
 			s.live -= b.count
-			b.reset()
+			s.reset(b)
 		}
 		if b.has(f) {
 			return false, nil
 		}
 	}
+	if epoch < s.oldest {
+		return false, fmt.Errorf("replays: the clock was set back, ids until %v are forgotten already", until)
+	}
 	if s.live >= r.limit {
 		return false, CodeServerReplayFull
 	}
-	b := &s.ring[epoch%replayRing]
-	b.epoch = epoch
+	b := &s.ring[uint64(epoch)%replayRing] // uint64: a clock before 1970 is no reason to panic
+	b.epoch = max(b.epoch, epoch)          // after the clock was set back, a stretch of a later turn may be here
+	if b.slots == nil {
+		b.slots, s.spare = s.spare, nil
+	}
 	b.add(f)
 	s.live++
 	return true, nil
 }
 
-// Peek reports whether id was used, without recording it.
+// Peek reports whether id was used, without recording it. Like Use it returns
+// CodeServerReplayFull where a new id would find no room.
 func (r *Replays) Peek(_ context.Context, id ReplayID) (bool, error) {
 	f := r.fingerprint(id)
 	s := &r.shards[f>>56]
-	oldest := r.now().UnixNano() / int64(r.width)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	oldest, live := max(s.oldest, r.now().UnixNano()/int64(r.width)), 0
 	for i := range s.ring {
-		if b := &s.ring[i]; b.epoch >= oldest && b.has(f) {
+		b := &s.ring[i]
+		if b.count == 0 || b.epoch < oldest {
+			continue
+		}
+		if b.has(f) {
 			return true, nil
 		}
+		live += b.count
+	}
+	if live >= r.limit {
+		return false, CodeServerReplayFull
 	}
 	return false, nil
 }
@@ -192,15 +210,14 @@ func (r *Replays) Len() int {
 	return n
 }
 
-// reset forgets the ids and gives back the memory of a table that was far
-// larger than needed; a table of the usual size is kept for the next stretch.
-func (b *replayBucket) reset() {
-	if b.count*4 < len(b.slots) {
-		b.slots = nil
-	} else {
+// reset forgets the ids of a bucket. One table is kept for the next stretch,
+// unless it was far larger than needed: traffic is alike from one to the next.
+func (s *replayShard) reset(b *replayBucket) {
+	if b.count*4 >= len(b.slots) && len(b.slots) > len(s.spare) {
 		clear(b.slots)
+		s.spare = b.slots
 	}
-	b.count = 0
+	b.slots, b.count = nil, 0
 }
 
 // home is where the search for f begins: f scaled to the table, with the byte

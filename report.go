@@ -72,7 +72,7 @@ func (r *Report) Outcome(check string) (Outcome, bool) {
 // and reports. It has no effects: it issues no nonce and records no jti. The
 // time is p.At, or the verifier's clock if that is zero.
 func (v *Verifier) Explain(ctx context.Context, p *Presentation, need Requirement) *Report {
-	e := v.open(p, atResource)
+	e := newEvidence(&v.engine, p, atResource)
 	defer e.release()
 	e.need.Requirement = need
 	return e.explain(ctx)
@@ -80,7 +80,7 @@ func (v *Verifier) Explain(ctx context.Context, p *Presentation, need Requiremen
 
 // Explain is [Verifier.Explain] for a proof at an authorization server.
 func (v *ProofVerifier) Explain(ctx context.Context, p *Presentation, need ProofNeed) *Report {
-	e := v.open(p, atServer)
+	e := newEvidence(&v.engine, p, atServer)
 	defer e.release()
 	e.need.ProofNeed = need
 	return e.explain(ctx)

@@ -9,27 +9,23 @@ import "strings"
 // normal already is returned without allocation.
 func normalizeURI(raw string) (normal string, ok bool) {
 	s := withoutQuery(raw)
-	i := strings.Index(s, "://")
-	if i <= 0 {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok || !isScheme(scheme) {
 		return "", false
 	}
-	scheme, rest := s[:i], s[i+3:]
 	authority, path := rest, ""
 	if j := strings.IndexByte(rest, '/'); j >= 0 {
 		authority, path = rest[:j], rest[j:]
 	}
-	if authority == "" || strings.IndexByte(authority, '@') >= 0 {
+	host, port, ok := splitPort(authority)
+	if !ok {
 		return "", false
 	}
-	host, port := splitPort(authority)
-	if host == "" {
-		return "", false
-	}
-	lower := strings.ToLower(scheme)
+	lower := lowerASCII(scheme)
 	if port != "" && isDefaultPort(lower, port[1:]) {
 		port = ""
 	}
-	lhost := strings.ToLower(host)
+	lhost := lowerASCII(host)
 	npath := normalizePath(path)
 	if lower == scheme && lhost == host && len(host)+len(port) == len(authority) && npath == path {
 		return s, true
@@ -37,16 +33,66 @@ func normalizeURI(raw string) (normal string, ok bool) {
 	return lower + "://" + lhost + port + npath, true
 }
 
-// splitPort returns host and ":port"; an empty port is no port.
-func splitPort(authority string) (host, port string) {
-	i := strings.LastIndexByte(authority, ':')
-	if i < 0 || strings.IndexByte(authority[i:], ']') >= 0 { // IPv6 literal without port
-		return authority, ""
+// originOf returns the scheme and authority of a normalised URI, "" of "".
+func originOf(normal string) string {
+	i := strings.Index(normal, "://") + len("://")
+	if i < len("://") {
+		return ""
 	}
-	if i == len(authority)-1 {
-		return authority[:i], ""
+	if j := strings.IndexByte(normal[i:], '/'); j >= 0 {
+		return normal[:i+j]
 	}
-	return authority[:i], authority[i:]
+	return normal
+}
+
+// splitPort returns host and ":port"; an empty port is no port. ok is false if
+// there is no host, a port that is no number, or user information.
+func splitPort(authority string) (host, port string, ok bool) {
+	host = authority
+	if i := strings.LastIndexByte(authority, ':'); i >= 0 && strings.IndexByte(authority[i:], ']') < 0 {
+		host, port = authority[:i], authority[i:]
+	}
+	for i := 1; i < len(port); i++ {
+		if port[i] < '0' || port[i] > '9' {
+			return "", "", false
+		}
+	}
+	if port == ":" {
+		port = ""
+	}
+	if n := len(host); n > 2 && host[0] == '[' && host[n-1] == ']' { // IPv6 literal
+		return host, port, strings.IndexAny(host[1:n-1], "@[]") < 0
+	}
+	return host, port, host != "" && strings.IndexAny(host, ":@[]") < 0
+}
+
+// isScheme is RFC 3986 section 3.1.
+func isScheme(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i] | 0x20 // lower case of a letter; no other scheme character becomes one
+		if c >= 'a' && c <= 'z' || i > 0 && (s[i] >= '0' && s[i] <= '9' || s[i] == '+' || s[i] == '-' || s[i] == '.') {
+			continue
+		}
+		return false
+	}
+	return s != ""
+}
+
+// lowerASCII leaves everything but A-Z alone: strings.ToLower would make an
+// ASCII letter of some that are none, such as the Kelvin sign.
+func lowerASCII(s string) string {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 'A' && s[i] <= 'Z' {
+			b := []byte(s)
+			for ; i < len(b); i++ {
+				if b[i] >= 'A' && b[i] <= 'Z' {
+					b[i] |= 0x20
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
 }
 
 func isDefaultPort(scheme, port string) bool {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
@@ -45,6 +44,7 @@ const (
 	DefaultSkew   = 10 * time.Second
 	DefaultLeeway = 10 * time.Second
 	MaxProofAge   = 300 * time.Second // longer windows are refused at construction
+	maxLeeway     = 300 * time.Second // AT-4-04: a few minutes at most
 )
 
 // ProofPolicy says which proofs are accepted. The zero value is the safe
@@ -161,8 +161,8 @@ func NewVerifier(c Config) (*Verifier, error) {
 	if v.leeway == 0 {
 		v.leeway = DefaultLeeway
 	}
-	if c.Leeway < 0 {
-		problem("Leeway is %v, want 0 or more", c.Leeway)
+	if c.Leeway < 0 || c.Leeway > maxLeeway {
+		problem("Leeway is %v, want up to %v", c.Leeway, maxLeeway)
 	}
 	if c.Accept > AcceptBearerToo {
 		problem("Accept has the unknown value %d", c.Accept)
@@ -193,7 +193,7 @@ func NewProofVerifier(p ProofPolicy) (*ProofVerifier, error) {
 func (v *engine) settle(p ProofPolicy, byRole NonceMode) []error {
 	var errs []error
 	problem := func(format string, args ...any) { errs = append(errs, fmt.Errorf("proof policy: "+format, args...)) }
-	if len(p.Algs) == 0 {
+	if p.Algs = slices.Clone(p.Algs); len(p.Algs) == 0 {
 		p.Algs = DefaultAlgs()
 	}
 	var err error
@@ -238,7 +238,7 @@ func (v *engine) settle(p ProofPolicy, byRole NonceMode) []error {
 func (v *engine) settleReplays(p *ProofPolicy) []error {
 	window := p.MaxAge + p.Skew + 2*time.Second
 	if p.Nonces != nil && (p.Nonce == NonceRequired || p.Nonce == NonceForStale) {
-		window = max(window, DefaultNonceLifetime+nonceAhead)
+		window = max(window, DefaultNonceLifetime+nonceAhead+2*time.Second)
 		if n, ok := p.Nonces.(*Nonces); ok {
 			window = max(window, n.lifetime+nonceAhead+2*time.Second)
 		}
@@ -278,7 +278,7 @@ func (v *engine) Algs() []Alg { return slices.Clone(v.policy.Algs) }
 // a [Code], or wraps one with its cause for server.* codes. The only effect is
 // that the jti of an accepted proof is recorded.
 func (v *Verifier) Verify(ctx context.Context, p *Presentation, need Requirement) (*Access, error) {
-	e := v.open(p, atResource)
+	e := newEvidence(&v.engine, p, atResource)
 	defer e.release()
 	e.need.Requirement = need
 	if code := e.judge(ctx); code != CodeOK {
@@ -292,7 +292,7 @@ func (v *Verifier) Verify(ctx context.Context, p *Presentation, need Requirement
 // returned Code, which is what Verify would have returned; the error is what is
 // enforced. The Access names no holder. For a rollout: it gives no extra trust.
 func (v *Verifier) Observe(ctx context.Context, p *Presentation, need Requirement) (*Access, Code, error) {
-	e := v.open(p, atResource)
+	e := newEvidence(&v.engine, p, atResource)
 	defer e.release()
 	e.need.Requirement = need
 	code, enforced := e.observe(ctx)
@@ -308,7 +308,7 @@ func (v *Verifier) Observe(ctx context.Context, p *Presentation, need Requiremen
 // the thumbprint of its key; the zero Thumbprint if there was no proof and none
 // was required. Errors as in [Verifier.Verify].
 func (v *ProofVerifier) Verify(ctx context.Context, p *Presentation, need ProofNeed) (Thumbprint, error) {
-	e := v.open(p, atServer)
+	e := newEvidence(&v.engine, p, atServer)
 	defer e.release()
 	e.need.ProofNeed = need
 	if code := e.judge(ctx); code != CodeOK {
@@ -318,24 +318,6 @@ func (v *ProofVerifier) Verify(ctx context.Context, p *Presentation, need ProofN
 		return Thumbprint{}, nil
 	}
 	return e.proof.key.Thumbprint(), nil
-}
-
-func (v *engine) open(p *Presentation, sit situation) *evidence {
-	e := newEvidence(v, p, sit)
-	e.realm = v.realm
-	if e.realm == "" {
-		e.realm = originOf(p.URL)
-	}
-	return e
-}
-
-// originOf returns scheme and authority of a URL.
-func originOf(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
 }
 
 // judge walks the table and stops at the first failure.
@@ -389,7 +371,7 @@ func (e *evidence) observe(ctx context.Context) (first, enforced Code) {
 			if first == CodeOK {
 				first = code
 			}
-			if enforced == CodeOK && (stages[i].name == "token" || stages[i].name == "access" || c.id == "request.auth") {
+			if enforced == CodeOK && c.enforced(stages[i].name) {
 				enforced = code
 			}
 		}
@@ -398,6 +380,12 @@ func (e *evidence) observe(ctx context.Context) (first, enforced Code) {
 		enforced = first // no token was read, so nobody is known
 	}
 	return first, enforced
+}
+
+// enforced reports whether Observe refuses for this row: for what the token
+// says, and for a request in which no token can be found.
+func (c *check) enforced(stage string) bool {
+	return stage == "token" || stage == "access" || c.id == "request.auth" || c.id == "request.scheme"
 }
 
 func (e *evidence) access() *Access {
@@ -433,7 +421,7 @@ func (r *refusal) Error() string   { return r.code.Error() + ": " + r.cause.Erro
 func (r *refusal) Unwrap() []error { return []error{r.code, r.cause} }
 
 func (e *evidence) refusal(c Code) error {
-	if cause := e.cause(c); cause != nil && c.Family() == FamilyServer {
+	if cause := e.cause(c); cause != nil && cause != error(c) && c.Family() == FamilyServer {
 		return &refusal{c, cause}
 	}
 	return c

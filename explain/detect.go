@@ -26,6 +26,11 @@ func detectKind(head []byte, whole bool) (kind, looks string) {
 	if len(trimmed) == 0 {
 		return "", "an empty file"
 	}
+	for _, m := range detectMagic {
+		if bytes.HasPrefix(head, []byte(m.magic)) {
+			return "", m.looks
+		}
+	}
 	if looks := detectForeign(trimmed); looks != "" {
 		return "", looks
 	}
@@ -49,12 +54,8 @@ var detectMagic = [...]struct{ magic, looks string }{
 	{"\x7fELF", "a program"}, {"MZ\x90", "a program"}, {"SQLite format 3", "an SQLite database"}, {"RIFF", "an image or a recording"},
 }
 
+// detectForeign recognises what has no fixed first bytes.
 func detectForeign(head []byte) string {
-	for _, m := range detectMagic {
-		if bytes.HasPrefix(head, []byte(m.magic)) {
-			return m.looks
-		}
-	}
 	start := strings.ToLower(string(head[:min(len(head), 200)]))
 	switch {
 	case strings.HasPrefix(start, "<!doctype html"), strings.HasPrefix(start, "<html"):

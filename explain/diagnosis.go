@@ -75,6 +75,23 @@ type Diagnosis struct {
 	Missing         []Ask    `json:"missing_evidence"`
 	Problems        []string `json:"problems,omitempty"`    // what could not be read, with the place
 	NotCovered      string   `json:"not_covered,omitempty"` // what a proof does not cover
+
+	// Incomplete says that part of the evidence could not be read: what was
+	// judged is true of the rest only, and "no failure" is not an all-clear.
+	Incomplete bool `json:"incomplete,omitempty"`
+}
+
+// ExitStatus is the verdict as a process status: 0 nothing failed, 1 a failure
+// was found, 3 the evidence does not decide. It is 0 only if all of the
+// evidence could be read.
+func (d *Diagnosis) ExitStatus() int {
+	switch {
+	case d.Verdict == Failure:
+		return 1
+	case d.Verdict == NoFailure && !d.Incomplete:
+		return 0
+	}
+	return 3
 }
 
 // Cause is one explanation of the failure.

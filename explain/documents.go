@@ -3,6 +3,7 @@ package explain
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"time"
 )
 
@@ -31,16 +32,13 @@ func (in *intake) readDocument(kind string, data []byte, origin string, at time.
 }
 
 func documentIsJSON(data []byte) bool {
-	return jsonNesting(data) <= MaxJSONDepth && json.Valid(data)
+	return jsonShallow(data) && json.Valid(data)
 }
 
-// jsonNesting measures how deep a JSON text goes.
-func jsonNesting(data []byte) int {
-	g := &jsonGauge{}
-	if !g.measure(data) {
-		return MaxJSONDepth + 1
-	}
-	return 0
+// jsonShallow reports whether a JSON text keeps to the limit of nesting.
+func jsonShallow(data []byte) bool {
+	_, err := io.Copy(io.Discard, newGauge(bytes.NewReader(data)))
+	return err == nil
 }
 
 // documentOrigin finds the server that metadata speaks about.

@@ -32,7 +32,7 @@ type harEntry struct {
 		Headers  []harField `json:"headers"`
 		PostData struct {
 			MimeType string     `json:"mimeType"`
-			Text     string     `json:"text"`
+			Text     string     `json:"text"` // may be a reference of harFilter
 			Encoding string     `json:"encoding"`
 			Params   []harField `json:"params"`
 		} `json:"postData"`
@@ -42,7 +42,7 @@ type harEntry struct {
 		Headers []harField  `json:"headers"`
 		Error   string      `json:"_error"`
 		Content struct {
-			Text     string `json:"text"`
+			Text     string `json:"text"` // may be a reference of harFilter
 			Encoding string `json:"encoding"`
 		} `json:"content"`
 	} `json:"response"`
@@ -68,11 +68,13 @@ type harReader struct {
 	browser bool
 	creds   bool // some request shows Authorization or Cookie
 	found   bool // log.entries was there
+	texts   *harFilter
 }
 
 func (in *intake) readHAR(r io.Reader) {
-	g := &jsonGauge{r: r, line: 1}
-	h := &harReader{in: in, gauge: g, dec: json.NewDecoder(g), first: len(in.ev.Exchanges)}
+	texts := newHARFilter(r)
+	g := newGauge(texts)
+	h := &harReader{in: in, gauge: g, texts: texts, dec: json.NewDecoder(g), first: len(in.ev.Exchanges)}
 	err := jsonObject(h.dec, func(key string) error {
 		if key != "log" {
 			return h.dec.Decode(&harSkip{})
@@ -165,12 +167,21 @@ func (h *harReader) exchange(e *harEntry, place string) holdfast.Exchange {
 	for _, f := range e.Response.Headers {
 		h.in.putField(x.Header, &count, f.Name, f.Value, place)
 	}
-	x.RequestBody = h.in.decodeBody(harPost(e), http.Header{"Content-Encoding": x.RequestHeader["Content-Encoding"]}, place+", request")
+	post := h.post(e)
+	x.RequestBody = h.in.decodeBody(post, http.Header{"Content-Encoding": x.RequestHeader["Content-Encoding"]}, place+", request")
+	h.texts.done(post)
 	if status, err := strconv.Atoi(e.Response.Status.String()); err == nil && status >= 100 && status <= 999 {
 		x.Status = status
-		x.Body = h.in.decodeBody(h.content(e, place), http.Header{"Content-Encoding": x.Header["Content-Encoding"]}, place+", response")
+		content := h.content(e, place)
+		coding := http.Header{"Content-Encoding": x.Header["Content-Encoding"]}
+		body := content
+		if len(bodyCodings(coding)) == 0 {
+			body = harIdle(status, body) // before it is copied
+		}
+		x.Body = harIdle(status, h.in.decodeBody(body, coding, place+", response"))
+		h.texts.done(content)
 	} else {
-		x.Err = "no response was captured"
+		x.Err = noAnswer
 		if cause := strings.TrimSpace(e.Response.Error + " " + e.Error); cause != "" {
 			x.Err += ": " + errText(cause)
 		}
@@ -197,17 +208,17 @@ func pseudoTarget(p *holdfast.Presentation, pseudo map[string]string) {
 	}
 }
 
-// harPost gives the request body: the text, or the form that the exporter took
+// post gives the request body: the text, or the form that the exporter took
 // apart.
-func harPost(e *harEntry) []byte {
+func (h *harReader) post(e *harEntry) []byte {
 	post := &e.Request.PostData
-	if post.Text != "" {
+	if text := h.texts.resolve(post.Text); len(text) > 0 {
 		if strings.EqualFold(post.Encoding, "base64") {
-			if b, err := base64.StdEncoding.DecodeString(post.Text); err == nil {
+			if b, err := base64.StdEncoding.DecodeString(string(text)); err == nil {
 				return b
 			}
 		}
-		return []byte(post.Text)
+		return text
 	}
 	var form []string
 	for _, f := range post.Params {
@@ -226,28 +237,53 @@ func harEscape(s string) string {
 
 // content gives the response body as stored, base64 removed.
 func (h *harReader) content(e *harEntry, place string) []byte {
-	text := e.Response.Content.Text
-	if strings.EqualFold(e.Response.Content.Encoding, "base64") {
-		b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-		if err != nil {
-			if b, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "=\r\n ")); err != nil {
-				h.in.remark(place, "body says that it is base64 and is not; body unread")
-				return nil
-			}
-		}
-		return b
+	text := h.texts.resolve(e.Response.Content.Text)
+	if len(text) == 0 {
+		return nil
 	}
-	if strings.HasPrefix(text, "\u001f\u008b") { // bytes that were stored as characters
+	if strings.EqualFold(e.Response.Content.Encoding, "base64") {
+		// Decoding in place: base64 is never shorter than what it stands for.
+		text = bytes.TrimRight(bytes.TrimSpace(text), "=")
+		n, err := base64.RawStdEncoding.Decode(text, text)
+		if err != nil {
+			h.in.remark(place, "body says that it is base64 and is not; body unread")
+			return nil
+		}
+		return text[:n]
+	}
+	if bytes.HasPrefix(text, []byte("\u001f\u008b")) { // bytes that were stored as characters
 		var b bytes.Buffer
-		for _, r := range text {
+		for _, r := range string(text) {
 			if r > 0xff {
-				return []byte(text)
+				return text
 			}
 			b.WriteByte(byte(r))
 		}
 		return b.Bytes()
 	}
-	return []byte(text)
+	return text
+}
+
+// harIdleBody is how much is kept of a long successful answer that does not
+// speak of tokens, keys or errors: pages, scripts and lists are most of the
+// bytes of an archive and decide nothing.
+const harIdleBody = 4 << 10
+
+func harIdle(status int, body []byte) []byte {
+	if status < http.StatusBadRequest && len(body) > harIdleBody && !harSpeaks(body) {
+		return body[:harIdleBody]
+	}
+	return body
+}
+
+// harSpeaks reports whether a body can matter to a diagnosis.
+func harSpeaks(body []byte) bool {
+	for _, word := range [...]string{"_token", `"keys"`, `"issuer"`, `"active"`, `"error`, `"resource"`, "_endpoint", "request_uri", "dpop", "DPoP"} {
+		if bytes.Contains(body, []byte(word)) {
+			return true
+		}
+	}
+	return false
 }
 
 // conclude decides what absence of Authorization means: browsers drop it from
@@ -281,11 +317,7 @@ func harWantsCredential(x *holdfast.Exchange) bool {
 
 // place names where err happened.
 func (h *harReader) place(err error) string {
-	at := h.gauge.total
-	if s, ok := errors.AsType[*json.SyntaxError](err); ok {
-		at = s.Offset
-	}
-	place := fmt.Sprintf("line %d", h.gauge.lineAt(at))
+	place := h.gauge.place(h.dec, err)
 	if h.entry > 0 {
 		place += fmt.Sprintf(", entry %d", h.entry)
 	}

@@ -70,6 +70,11 @@ func (in *intake) src() *Source { return &in.ev.Sources[in.source] }
 
 // finish puts exchanges in the order of their numbers.
 func (in *intake) finish() *Evidence {
+	for i := range in.ev.Exchanges {
+		if x := &in.ev.Exchanges[i]; x.Status == 0 && x.Err == "" {
+			x.Err = noAnswer
+		}
+	}
 	sort.SliceStable(in.ev.Exchanges, func(i, j int) bool { return in.ev.Exchanges[i].ID < in.ev.Exchanges[j].ID })
 	return in.ev
 }
@@ -149,6 +154,9 @@ func (in *intake) add(x holdfast.Exchange, want int) int {
 	in.covers(id)
 	return len(in.ev.Exchanges) - 1
 }
+
+// noAnswer is why an exchange has no response if the capture does not say.
+const noAnswer = "no response was captured"
 
 // covers notes that the current source holds exchange id.
 func (in *intake) covers(id int) {

@@ -385,6 +385,8 @@ func (in *intake) readMessages(data []byte, p pairing) {
 			at, waiting = waiting[0], waiting[1:]
 		} else if seat, ok := in.seatOf(p, first); ok && in.ev.Exchanges[seat].Status == 0 {
 			at = seat
+		} else if last := len(in.ev.Exchanges) - 1; first && p.number == 0 && in.openRequest(last) {
+			at = last
 		} else {
 			x := holdfast.Exchange{RequestHeader: http.Header{}}
 			x.Request.Hidden = noRequest
@@ -396,11 +398,6 @@ func (in *intake) readMessages(data []byte, p pairing) {
 		in.fillResponse(&in.ev.Exchanges[at], m)
 		in.covers(in.ev.Exchanges[at].ID)
 		first = false
-	}
-	for _, at := range waiting {
-		if in.ev.Exchanges[at].Err == "" && p.key == "" {
-			in.ev.Exchanges[at].Err = "no response was captured"
-		}
 	}
 }
 
@@ -418,6 +415,16 @@ func (in *intake) seatOf(p pairing, first bool) (int, bool) {
 	}
 	at, ok := in.seat[p.key]
 	return at, ok
+}
+
+// openRequest reports whether exchange at is a request that the file just
+// before this one ended with: a response that comes alone is its answer.
+func (in *intake) openRequest(at int) bool {
+	if at < 0 || in.source < 1 {
+		return false
+	}
+	x, before := &in.ev.Exchanges[at], &in.ev.Sources[in.source-1]
+	return x.Status == 0 && x.Err == "" && x.Request.Method != "" && before.Kind == fileRequest && before.Last == x.ID
 }
 
 func (in *intake) takeSeat(p pairing, first bool, at int) {
@@ -454,7 +461,7 @@ func errText(s string) string {
 		s = strings.ToValidUTF8(s[:maxErrText], "")
 	}
 	if s == "" {
-		return "no response was captured"
+		return noAnswer
 	}
 	return s
 }

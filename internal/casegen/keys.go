@@ -7,12 +7,14 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
-	_ "crypto/sha512" // SHA-384 for hashFor
+	_ "crypto/sha512" // SHA-384 and SHA-512 for hashFor
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"io"
 	"math/big"
+	"strings"
+	"sync"
 )
 
 // A key is a throw-away signing key with the JOSE algorithm it is used for.
@@ -32,9 +34,16 @@ func (s *scene) newKey(alg string) *key {
 		return &key{alg: alg, random: s.source, signer: must(ecdsa.ParseRawPrivateKey(elliptic.P256(), s.bytes(32)))}
 	case "ES384":
 		return &key{alg: alg, random: s.source, signer: must(ecdsa.ParseRawPrivateKey(elliptic.P384(), s.bytes(48)))}
+	case "ES512":
+		scalar := s.bytes(66)
+		scalar[0] &= 1 // P-521 has 521 bits
+		return &key{alg: alg, random: s.source, signer: must(ecdsa.ParseRawPrivateKey(elliptic.P521(), scalar))}
 	case "EdDSA":
 		return &key{alg: alg, random: s.source, signer: ed25519.NewKeyFromSeed(s.bytes(32))}
 	case "RS256", "PS256":
+		if strings.HasPrefix(s.id, "b") {
+			return s.pooledRSAKey(alg)
+		}
 		return s.newRSAKey(alg, 2048)
 	}
 	panic("no such algorithm: " + alg)
@@ -54,6 +63,24 @@ func (s *scene) newRSAKey(alg string, bits int) *key {
 		panic(err)
 	}
 	return &key{alg: alg, random: s.source, signer: private}
+}
+
+// rsaPool makes the RSA keys of set B, once.
+var rsaPool = sync.OnceValue(func() []*key {
+	s := newScene("rsa-pool", "", "", "2026-01-01T00:00:00Z")
+	return []*key{s.newRSAKey("RS256", 2048), s.newRSAKey("RS256", 2048), s.newRSAKey("RS256", 2048), s.newRSAKey("RS256", 2048)}
+})
+
+// pooledRSAKey gives the keys of one case in turn. RSA keys take long to make,
+// so cases share them; within a case they differ.
+func (s *scene) pooledRSAKey(alg string) *key {
+	pool := rsaPool()
+	if s.rsaKeys == len(pool) {
+		panic(s.id + " needs more RSA keys than there are")
+	}
+	k := pool[s.rsaKeys]
+	s.rsaKeys++
+	return &key{alg: alg, random: s.source, signer: k.signer}
 }
 
 // prime finds a prime with its two highest bits set, so that the product of
@@ -130,8 +157,11 @@ func (k *key) sign(alg string, input []byte) []byte {
 }
 
 func hashFor(alg string) crypto.Hash {
-	if alg == "ES384" {
+	switch alg {
+	case "ES384":
 		return crypto.SHA384
+	case "ES512":
+		return crypto.SHA512
 	}
 	return crypto.SHA256
 }

@@ -5,6 +5,8 @@
 // Every key, signature and hash in a capture is real, so that every fact can be
 // recomputed; hosts are made up and keys are thrown away. The verdicts are
 // written by hand from the taxonomy of causes and use no rule of the diagnosis.
+// Set A (a01 and on) may be looked at while a rule is written; set B (b01 and
+// on) has another capture for every cause and is kept for judging.
 //
 // Run it as
 //
@@ -15,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 )
 
 func main() {
@@ -35,7 +38,8 @@ func main() {
 // scenes builds every case.
 func scenes() []*scene {
 	var all []*scene
-	for _, part := range [][]func() *scene{proofCases, bindingCases, nonceCases, clockCases, targetCases, transportCases, bearerCases, verdictCases} {
+	setA := [][]func() *scene{proofCases, bindingCases, nonceCases, clockCases, targetCases, transportCases, bearerCases, verdictCases}
+	for _, part := range slices.Concat(setA, setB) {
 		for _, build := range part {
 			all = append(all, build())
 		}

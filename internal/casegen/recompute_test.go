@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -51,10 +52,13 @@ func (p parsedJWS) verifies(jwk map[string]any) bool {
 		return b
 	}
 	switch alg {
-	case "ES256", "ES384":
+	case "ES256", "ES384", "ES512":
 		curve, size := elliptic.P256(), 32
-		if alg == "ES384" {
+		switch alg {
+		case "ES384":
 			curve, size = elliptic.P384(), 48
+		case "ES512":
+			curve, size = elliptic.P521(), 66
 		}
 		point := append(append([]byte{4}, member("x")...), member("y")...)
 		public, err := ecdsa.ParseUncompressedPublicKey(curve, point)
@@ -93,7 +97,7 @@ func findings(list []*exchange) []string {
 	proofs, jtis := map[string]bool{}, map[any]bool{}
 	for i, e := range list {
 		for _, f := range exchangeFindings(e, proofs, jtis) {
-			out = append(out, string(rune('1'+i))+" "+f)
+			out = append(out, strconv.Itoa(i+1)+" "+f)
 		}
 	}
 	return out
@@ -117,7 +121,7 @@ func exchangeFindings(e *exchange, proofs map[string]bool, jtis map[any]bool) []
 	if len(values) > 1 {
 		return append(out, "proof duplicated")
 	}
-	if values[0] == "[REDACTED]" {
+	if marked(values[0]) {
 		return out
 	}
 	p, ok := parseJWS(values[0])
@@ -131,6 +135,12 @@ func exchangeFindings(e *exchange, proofs map[string]bool, jtis map[any]bool) []
 	}
 	proofs[values[0]], jtis[p.claims["jti"]] = true, true
 	return append(out, proofFindings(e, p, token, claims)...)
+}
+
+// marked reports whether a value was replaced or shortened by whoever sent the
+// evidence.
+func marked(v string) bool {
+	return strings.Contains(v, "[REDACTED]") || strings.Contains(v, "…") || strings.Contains(v, "...")
 }
 
 func proofFindings(e *exchange, p parsedJWS, token string, claims map[string]any) []string {
@@ -149,11 +159,11 @@ func proofFindings(e *exchange, p parsedJWS, token string, claims map[string]any
 		out = append(out, "htu")
 	}
 	if date, err := http.ParseTime(lookup(e.answers, "Date")); err == nil {
-		if d := p.claims["iat"].(float64) - float64(date.Unix()); d > 1 || d < -1 {
+		if iat, _ := p.claims["iat"].(float64); iat-float64(date.Unix()) > 1 || iat-float64(date.Unix()) < -1 {
 			out = append(out, "iat")
 		}
 	}
-	if token == "" || strings.Contains(token, "…") || token == "[REDACTED]" || strings.HasPrefix(lookup(e.headers, "Authorization"), "Basic") {
+	if token == "" || marked(token) || strings.HasPrefix(lookup(e.headers, "Authorization"), "Basic") {
 		return out
 	}
 	sum := sha256.Sum256([]byte(token))

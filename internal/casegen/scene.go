@@ -20,6 +20,7 @@ type scene struct {
 	secrets          []secret
 	exchanges        []*exchange
 	source           *rand.ChaCha8
+	rsaKeys          int // taken from the pool
 }
 
 // A file is one piece of evidence and its row in case.json.

@@ -13,7 +13,8 @@ import (
 )
 
 // PublicKey is a public signature key that is sound: a point on its curve, or an RSA key of acceptable size. It is
-// made by [ParseKey] or [NewPublicKey] only, immutable, and safe for concurrent use.
+// made by [ParseKey] or [NewPublicKey] only, immutable, and safe for concurrent use. The zero value fits no algorithm
+// and so verifies nothing.
 type PublicKey struct {
 	kty, crv   string
 	bits       int
@@ -123,7 +124,7 @@ func NewPublicKey(pub crypto.PublicKey) (*PublicKey, error) {
 		}
 	case *rsa.PublicKey:
 		if p != nil && p.N != nil {
-			k, err = newRSA(p.N.Bytes(), big.NewInt(int64(p.E)).Bytes())
+			k, err = fromRSA(p)
 		}
 	case ed25519.PublicKey:
 		k, err = newEd25519(p)

@@ -46,6 +46,13 @@ func parseRSA(jwk strictjson.Object) (*PublicKey, *Error) {
 	return newRSA(n, e)
 }
 
+func fromRSA(pub *rsa.PublicKey) (*PublicKey, *Error) {
+	if pub.N.Sign() < 0 || pub.E < 1 { // Bytes would drop the sign
+		return nil, &Error{Reason: KeyExponent, Member: "e", Detail: "a number is not positive"}
+	}
+	return newRSA(pub.N.Bytes(), big.NewInt(int64(pub.E)).Bytes())
+}
+
 // newRSA makes a key of two unsigned big endian numbers. RFC 7518 2 (Base64urlUInt): the fewest octets possible.
 func newRSA(n, e []byte) (*PublicKey, *Error) {
 	for _, m := range [...]struct {

@@ -85,8 +85,9 @@ func sign(signer crypto.Signer, a Alg, input []byte) ([]byte, error) {
 	if a.family() != familyECDSA {
 		return sig, nil
 	}
-	fixed, ok := splitDER(sig, curveNamed(algs[a].crv).size)
-	if !ok {
+	c := curveNamed(algs[a].crv)
+	fixed, ok := splitDER(sig, c.size)
+	if !ok || !inRange(fixed[:c.size], c.order) || !inRange(fixed[c.size:], c.order) {
 		return nil, &Error{Reason: SigInvalid, Member: "signature", Detail: "the signer did not return a DER signature"}
 	}
 	return fixed, nil

@@ -3,6 +3,7 @@ package strictjson
 import (
 	"math"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -219,4 +220,25 @@ func TestKindsHaveNames(t *testing.T) {
 			t.Errorf("Kind(%d) is %q, want %q", i, got, w)
 		}
 	}
+}
+
+func TestObjectsAreSafeForConcurrentUse(t *testing.T) {
+	o := mustParse(t, `{"a":"\u0041","b":{"c":[1,2]},"n":1.5}`)
+	var done sync.WaitGroup
+	for range 8 {
+		done.Go(func() {
+			a, _ := o.Get("a")
+			b, _ := o.Get("b")
+			n, _ := o.Get("n")
+			text, _ := a.Text()
+			inner, _ := b.Object()
+			list, _ := inner.Get("c")
+			elements, _ := list.Array()
+			seconds, _ := n.Seconds()
+			if text != "A" || len(elements) != 2 || seconds != 1 {
+				t.Errorf("got %q, %v, %d", text, elements, seconds)
+			}
+		})
+	}
+	done.Wait()
 }

@@ -1,0 +1,65 @@
+# holdfast: everything a contributor runs. Needs Go, make and, for the race
+# detector, a C compiler.
+
+GO       ?= go
+FUZZTIME ?= 1m
+BIN      := bin
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+
+.PHONY: all demo build test bench fuzz lint docs captures clean
+
+all: build test
+
+# Explain a capture that comes with the sources.
+demo: build
+	@$(BIN)/holdfast explain explain/testdata/cases/d01; test $$? -eq 1
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/holdfast ./cmd/holdfast
+
+test:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not gofmt-clean:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	CGO_ENABLED=1 $(GO) test -race ./...
+	@$(GO) test -run Requirement -v . | grep -E '^ +|^---' || true
+	@if [ -f interop/go.mod ]; then cd interop && $(GO) vet ./... && $(GO) test ./...; fi
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Every fuzz target of every package, FUZZTIME each.
+fuzz:
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+lint: $(BIN)/staticcheck $(BIN)/gofumpt
+	$(GO) vet ./...
+	@unformatted=$$($(BIN)/gofumpt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not gofumpt-clean:"; echo "$$unformatted"; exit 1; fi
+	$(BIN)/staticcheck ./...
+
+$(BIN)/staticcheck:
+	GOBIN=$(CURDIR)/$(BIN) $(GO) install $(STATICCHECK)
+
+$(BIN)/gofumpt:
+	GOBIN=$(CURDIR)/$(BIN) $(GO) install $(GOFUMPT)
+
+# Documents that are written by the program.
+docs:
+	@mkdir -p $(BIN)
+	$(GO) run ./cmd/holdfast checks --format markdown > $(BIN)/checks.md
+	mv $(BIN)/checks.md docs/checks.md
+
+# The generated captures that the diagnosis is judged by: new keys, new hashes.
+captures:
+	$(GO) run ./internal/casegen -out explain/testdata/captures
+
+clean:
+	rm -rf $(BIN)

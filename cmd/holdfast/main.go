@@ -1,0 +1,18 @@
+// Command holdfast explains failed calls with sender-constrained tokens
+// (OAuth DPoP, RFC 9449). Run "holdfast help".
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+
+	"github.com/holdfast-oauth/holdfast/internal/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	status := cli.Main(ctx, os.Args[1:], cli.System())
+	stop()
+	os.Exit(status)
+}

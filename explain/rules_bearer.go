@@ -1,0 +1,817 @@
+package explain
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-oauth/holdfast"
+)
+
+// bearerCauses are the causes of classes bearer and authorization: the call
+// would have failed with any token of this kind.
+func bearerCauses() []cause {
+	const class = "bearer"
+	row := func(code, severity, rfc string, codes []holdfast.Code, words topic, decides, rulesOut string, fix Fix, find func(*scene, *sight) *finding, beats ...string) cause {
+		return cause{code: code, class: class, family: FamilyBearer, severity: severity, rfc: rfc, codes: codes, topics: words, decides: decides, rulesOut: rulesOut, fix: fix, find: find, beats: beats}
+	}
+	one := func(c holdfast.Code) []holdfast.Code { return []holdfast.Code{c} }
+	all := []cause{
+		row("token-missing", "medium", "RFC 6750 2, 3", one(holdfast.CodeRequestAuthMissing), topicTokenMissing|topicToken, "no Authorization in a complete capture, and no later success", "present",
+			Fix{Client: "send the access token in the Authorization header", ResourceServer: "challenge with resource_metadata, so that clients find the authorization server"}, findTokenMissing),
+		row("token-malformed", "medium", "RFC 6750 2.1", one(holdfast.CodeRequestAuthMalformed), topicTokenForm|topicToken|topicTokenMissing|topicScheme, "the value: quotes, blanks, a doubled scheme, a cut", "well formed",
+			Fix{Client: "send the scheme, one space and the bare token exactly as issued: trim quotes, blanks and line breaks, write the scheme once"}, findTokenMalformed, "token-missing", "token-signature-invalid"),
+		row("token-expired", "medium", "RFC 6750 3.1, RFC 9068 4", one(holdfast.CodeTokenTimeExpired), topicExpired|topicToken, "exp against Date", "exp ahead",
+			Fix{Client: "refresh: obtain a new token before exp"}, findExpired, "token-revoked", "token-key-unknown"),
+		row("token-not-yet-valid", "medium", "RFC 9068 4", one(holdfast.CodeTokenTimeEarly), topicNotYet|topicToken|topicClock, "nbf (or iat) of the token against Date", "nbf passed",
+			Fix{Client: "wait, and report it", ResourceServer: "allow some minutes of leeway for nbf and iat", AuthorizationServer: "sync the clock (NTP)"}, findNotYet),
+		row("token-issuer-mismatch", "high", "RFC 9068 4", one(holdfast.CodeTokenIssuerMismatch), topicIssuer|topicToken, "iss beside configuration or resource metadata", "equal",
+			Fix{ResourceServer: "expect the public issuer name (hostname) that the tokens carry in iss", AuthorizationServer: "use one public issuer name (hostname) everywhere"}, findIssuer, "token-key-unknown"),
+		row("token-key-unknown", "high", "RFC 7517 4.5, RFC 9068 4", one(holdfast.CodeTokenSignatureUnknownKey), topicTokenKey|topicTokenSignature|topicToken, "kid in the live set, not in the cached one", "kid cached",
+			Fix{ResourceServer: "refetch the key set (JWKS) once per unknown kid, at a limited rate", AuthorizationServer: "publish a new key before it signs, and overlap old and new keys"}, findKeyUnknown, "token-signature-invalid"),
+		row("token-signature-invalid", "high", "RFC 9068 4, RFC 7515 5.2", one(holdfast.CodeTokenSignatureInvalid), topicTokenSignature|topicToken, "verification with the live key set", "verifies",
+			Fix{Client: "find out who altered the token: send it exactly as issued", ResourceServer: "find out who altered the token on the way (and use the key set of the right issuer)"}, findTokenSignature),
+		row("token-wrong-type", "high", "RFC 9068 4, RFC 8725 3.11", one(holdfast.CodeTokenTypWrong), topicTokenType|topicAudience|topicToken|topicTyp, "nonce, at_hash, aud equal to the client, typ", "typ at+jwt",
+			Fix{Client: "send the access token (access_token), not the ID token or the refresh token", ResourceServer: "check typ (at+jwt)"}, findWrongType, "audience-mismatch", "token-not-bound", "token-signature-invalid", "insufficient-scope"),
+		row("token-revoked", "medium", "RFC 7662 2.2, RFC 7009", one(holdfast.CodeTokenActiveInactive), topicRevoked|topicToken|topicExpired, "introspection says active: false before exp", "active: true",
+			Fix{Client: "authorize again: log in or obtain a new token; this one was revoked"}, findRevoked),
+		row("refresh-token-replayed", "high", "RFC 6749 10.4, RFC 9700 4.14", nil, topicRefreshReuse|topicGrant|topicRevoked, "the same refresh token twice, the first use succeeded; the proofs are valid and different", "value new",
+			Fix{Client: "refresh in single flight (one at a time) and store the new refresh token atomically before it is used", AuthorizationServer: "allow a short grace period for identical retries"}, findRefreshReplayed, "grant-invalid", "refresh-key-mismatch"),
+		row("grant-invalid", "medium", "RFC 6749 5.2", nil, topicGrant, "invalid_grant with none of the proof causes: a code wrong, used or expired, PKCE or redirect URI", "a proof cause was found",
+			Fix{Client: "start the authorization again: a code is used once, at once, with its own code_verifier and redirect_uri"}, findGrantInvalid),
+		row("client-authentication-failed", "medium", "RFC 6749 5.2", nil, topicClientAuth, "invalid_client at the first use of the assertion", "the assertion was repeated",
+			Fix{Client: "check the client authentication: secret, key, and aud of the client assertion"}, findClientAuth),
+	}
+	access := []cause{
+		row("audience-mismatch", "high", "RFC 8707, RFC 9068 4", one(holdfast.CodeTokenAudienceMismatch), topicAudience|topicToken, "aud against the resource identifier", "aud contains it",
+			Fix{Client: "send the resource parameter (RFC 8707) naming this API with the authorization and token request", ResourceServer: "state resource_metadata in the challenge", AuthorizationServer: "honour resource: put it into aud"}, findAudience, "token-issuer-mismatch"),
+		row("insufficient-scope", "medium", "RFC 6750 3.1", one(holdfast.CodeAccessScopeInsufficient), topicScope, "scope against the challenge; all proof checks pass", "the scope contains it",
+			Fix{Client: "ask for the scope that the resource requires", ResourceServer: "answer 403 insufficient_scope and name the scope"}, findScope),
+	}
+	for i := range access {
+		access[i].class = "authorization"
+	}
+	return append(all, access...)
+}
+
+// noProofTrouble reports whether nothing about proof and binding fails.
+func (s *scene) noProofTrouble(g *sight) bool {
+	if g.report == nil {
+		return true
+	}
+	for _, o := range g.report.Outcomes {
+		if o.Status == holdfast.Fail && (strings.HasPrefix(o.Check, "proof.") || strings.HasPrefix(o.Check, "binding.")) {
+			return false
+		}
+	}
+	return true
+}
+
+func findTokenMissing(s *scene, g *sight) *finding {
+	if g.role != roleResource || len(g.x.Request.Authorization) > 0 || g.hides(holdfast.FactAuthorization) || g.x.Status != 401 && g.said.topics&topicTokenMissing == 0 && len(g.said.challenges) == 0 {
+		return nil
+	}
+	if g.redirected != nil && len(g.redirected.x.Request.Authorization) > 0 || g.viewOf != nil {
+		return nil
+	}
+	conf := High
+	if g.source != nil && (g.source.Sanitised || g.source.Kind == "") && g.source.Sanitised {
+		return nil
+	}
+	if g.proof != nil && g.proof.ath != "" {
+		return nil // ath shows that a token was sent: the capture lost it
+	}
+	f := found(conf, "The request carries no access token: there is no Authorization header.").
+		computed("Authorization of the request", "absent (no credentials)", "a scheme and an access token", "request.auth", "RFC 6750 2.1")
+	if len(g.x.Request.Query) > 0 {
+		f.computed("access_token in the query", "present", "the Authorization header", "request.auth", "RFC 6750 2.3")
+	}
+	if n := g.said.schemes(); len(n) > 0 {
+		f.computed("schemes of the challenge", strings.Join(n, ", "), "", "", "")
+	}
+	return f.stated("answer", g.said.quote())
+}
+
+func findTokenMalformed(_ *scene, g *sight) *finding {
+	a := g.x.Request.Authorization
+	if len(a) > 1 {
+		return found(High, fmt.Sprintf("The request carries %d Authorization headers.", len(a))).row(g, "request.auth").heavier(10)
+	}
+	if len(a) == 0 || g.hides(holdfast.FactAuthorization) || g.token == nil {
+		return nil
+	}
+	what := g.token.broken
+	if g.scheme == "" && g.token != nil {
+		what = "the token was sent without a scheme"
+	}
+	if what == "" || g.token.hidden && !g.token.scrubbed {
+		return nil
+	}
+	return found(High, "The access token in the Authorization header is malformed: "+what+".").heavier(15).
+		computed("Authorization of the request", what, "the scheme, one space and the bare token", "request.auth", "RFC 6750 2.1").stated("answer", g.said.quote())
+}
+
+func (g *sight) claimTime(name string) (time.Time, bool) {
+	if g.token == nil || g.token.claims == nil {
+		return time.Time{}, false
+	}
+	n, ok := number(g.token.claims[name])
+	return time.Unix(n, 0), ok
+}
+
+func ago(d time.Duration) string {
+	d = d.Round(time.Second)
+	return fmt.Sprintf("%s (%d s)", d, int(d.Seconds()))
+}
+
+func findExpired(s *scene, g *sight) *finding {
+	if g.token == nil || g.role != roleResource {
+		return nil
+	}
+	exp, ok := g.claimTime("exp")
+	if !ok && s.introspec != nil && g.token.claims == nil {
+		if n, has := number(s.introspec.facts["exp"]); has {
+			exp, ok = time.Unix(n, 0), true
+		}
+	}
+	if ok && !g.at.IsZero() {
+		if g.at.Before(exp) {
+			return nil
+		}
+		f := found(High, "The access token has expired: exp was "+exp.UTC().Format(time.RFC3339)+", "+ago(g.at.Sub(exp))+" before the request.").
+			computed("exp of the token", exp.UTC().Format(time.RFC3339), "after "+g.at.UTC().Format(time.RFC3339), "token.time", "RFC 9068 4").stated("answer", g.said.quote())
+		if iat, ok := g.claimTime("iat"); ok {
+			f.computed("lifetime of the token", fmt.Sprintf("issued %s, valid for %d s (%s)", iat.UTC().Format(time.RFC3339), int(exp.Sub(iat).Seconds()), span(exp.Sub(iat))), "", "", "")
+		}
+		return f
+	}
+	if ok || g.said.topics&topicExpired == 0 || g.said.topics&topicProof != 0 && g.said.errorCode != "invalid_token" {
+		return nil
+	}
+	// Only words are left: the token is opaque or was removed.
+	f := found(Low, "The server says that the token has expired; the token itself cannot be read in this evidence.").stated("answer", g.said.quote())
+	if is := s.issueOf(g.token); is != nil && is.from != nil {
+		if n, ok := number(is.from.json["expires_in"]); ok && !is.at.IsZero() && g.at.After(is.at.Add(time.Duration(n)*time.Second)) {
+			f.conf = High
+			f.summary = "The access token has expired: it was issued for " + fmt.Sprint(n) + " s."
+			f.computed("expires_in of the token response", fmt.Sprintf("%d s, issued %s", n, is.at.UTC().Format(time.RFC3339)), "after "+g.at.UTC().Format(time.RFC3339), "token.time", "RFC 6749 5.1")
+		}
+	}
+	return f
+}
+
+func span(d time.Duration) string {
+	if d%time.Hour == 0 && d > 0 {
+		if d == time.Hour {
+			return "1 hour"
+		}
+		return fmt.Sprintf("%d hours", int(d.Hours()))
+	}
+	if d%time.Minute == 0 {
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	}
+	return d.String()
+}
+
+func findNotYet(s *scene, g *sight) *finding {
+	if g.token == nil || g.role != roleResource || g.at.IsZero() {
+		return nil
+	}
+	for _, name := range [...]string{"nbf", "iat"} {
+		t, ok := g.claimTime(name)
+		if !ok || !t.After(g.at) {
+			continue
+		}
+		if name == "iat" && g.said.topics&(topicNotYet|topicClock|topicIatFuture) == 0 {
+			continue
+		}
+		if name == "nbf" && t.Sub(g.at) < 2*time.Second && g.said.topics&topicNotYet == 0 {
+			continue
+		}
+		return found(High, fmt.Sprintf("The token is not valid yet: its %s is %s ahead of the resource server's clock.", name, ago(t.Sub(g.at)))).heavier(3).
+			computed(name+" of the token", t.UTC().Format(time.RFC3339), "at or before "+g.at.UTC().Format(time.RFC3339)+" (Date)", "token.time", "RFC 9068 4").stated("answer", g.said.quote())
+	}
+	return nil
+}
+
+// configured finds values that a server's configuration or log names for a
+// purpose, such as issuer or audience.
+func (s *scene) configured(t topic) []logLine {
+	var out []logLine
+	for _, l := range s.logs {
+		if l.topics&t != 0 && (l.doc.Kind == KindServerConfig || l.doc.Kind == KindServerLog || l.doc.Kind == KindNote) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func findIssuer(s *scene, g *sight) *finding {
+	if g.token == nil || g.role != roleResource {
+		return nil
+	}
+	iss := text(g.token.claims, "iss")
+	if iss == "" {
+		return nil
+	}
+	f := found(High, "").heavier(5)
+	about := g.said.topics&topicIssuer != 0 && !strings.Contains(strings.ToLower(g.said.quote()), "audience")
+	expected := ""
+	if r := s.resourceOf(g); r != nil && len(r.AuthorizationServers) > 0 && !slices.Contains(r.AuthorizationServers, iss) {
+		if slices.ContainsFunc(r.AuthorizationServers, func(a string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(iss, "/") }) || about || !g.dpop() && g.said.specific() == 0 {
+			expected = strings.Join(r.AuthorizationServers, " or ")
+			f.computed("authorization_servers of the resource metadata", iss+" (iss of the token)", expected, "token.issuer", "RFC 9728 2")
+		}
+	}
+	for _, d := range append(append([]*Document{}, s.documents[KindServerConfig]...), s.documents[KindServerLog]...) {
+		if expected != "" {
+			break
+		}
+		for _, raw := range urlIn.FindAllString(string(d.Body[:min(len(d.Body), 64<<10)]), -1) {
+			if u := issuerLike(raw, iss, d, about); u != "" {
+				expected = u
+				f.because = append(f.because, Fact{Fact: "issuer that the server is configured with (" + d.Kind + ")", Observed: iss + " (iss of the token)", Expected: u, Source: Stated, Check: "token.issuer", RFC: "RFC 9068 4"})
+				break
+			}
+		}
+	}
+	switch {
+	case expected == "" && !about:
+		return nil
+	case expected == "":
+		f.conf = Medium
+		f.computed("iss of the token", iss, "the issuer that the resource server expects", "token.issuer", "RFC 9068 4")
+		f.summary = "The server does not accept the issuer of the token: iss is " + iss + "."
+	default:
+		f.summary = "iss of the token is " + iss + ", the resource server expects " + expected + "."
+		if !about && g.said.specific() != 0 && g.said.specific()&topicToken == 0 {
+			f.conf = Medium
+		}
+	}
+	return f.stated("answer", g.said.quote())
+}
+
+// issuerLike returns a configured URL that plays the part of the issuer: it
+// shares host name or path with iss, or stands beside the word issuer.
+func issuerLike(raw, iss string, d *Document, about bool) string {
+	a, err1 := url.Parse(raw)
+	b, err2 := url.Parse(iss)
+	if err1 != nil || err2 != nil || a.Host == "" {
+		return ""
+	}
+	trimmed := strings.TrimSuffix(raw, "/")
+	if trimmed == strings.TrimSuffix(iss, "/") && raw == iss {
+		return ""
+	}
+	i := strings.Index(string(d.Body), raw)
+	near := strings.ToLower(string(d.Body[max(0, i-60):i]))
+	named := strings.Contains(near, "issuer") || strings.Contains(near, "authority") || strings.Contains(near, "auth-server") || strings.Contains(near, "auth_server") || strings.Contains(near, "\"iss\"") || strings.Contains(near, "iss=") || strings.Contains(near, "expected")
+	if strings.Contains(near, "jwks") || strings.Contains(near, "audience") || strings.HasSuffix(a.Path, "/jwks") || strings.HasSuffix(a.Path, "/certs") {
+		return ""
+	}
+	if named && trimmed != strings.TrimSuffix(iss, "/") {
+		if a.Host == b.Host && strings.HasPrefix(b.Path, strings.TrimSuffix(a.Path, "/")+"/") && !about {
+			return "" // a base URL of the same server
+		}
+		if a.Host == b.Host && a.Scheme == b.Scheme && strings.HasPrefix(strings.TrimSuffix(b.Path, "/"), strings.TrimSuffix(a.Path, "/")) && d.Kind == KindServerConfig {
+			return ""
+		}
+		return raw
+	}
+	if named && raw != iss {
+		return raw // differs in the final slash only
+	}
+	return ""
+}
+
+func findKeyUnknown(s *scene, g *sight) *finding {
+	if g.token == nil || !g.token.jwt || g.role != roleResource {
+		return nil
+	}
+	kid := text(g.token.header, "kid")
+	if kid == "" {
+		return nil
+	}
+	words := g.said.topics&topicTokenKey != 0
+	var lines []string
+	for _, l := range s.configured(topicTokenKey) {
+		lines = append(lines, l.text)
+	}
+	about := words || len(lines) > 0
+	in, out := 0, 0
+	var have []string
+	for _, d := range s.documents[KindJWKS] {
+		ids := kidsOf(d.Body)
+		if slices.Contains(ids, kid) {
+			in++
+		} else if len(ids) > 0 {
+			out++
+			have = ids
+		}
+	}
+	for _, o := range s.all {
+		if o.json["keys"] == nil {
+			continue
+		}
+		if ids := kidsOf(o.x.Body); slices.Contains(ids, kid) {
+			in++
+		} else if len(ids) > 0 {
+			out++
+			have = ids
+		}
+	}
+	if !about && !(out > 0 && g.fails(holdfast.CodeTokenSignatureUnknownKey)) {
+		return nil
+	}
+	f := found(Medium, "The token is signed with key "+kid+" (kid), which the resource server does not know: its key set (JWKS) is older than the key.").heavier(8).
+		computed("kid of the token", kid, "a kid that the verifier has cached", "token.signature", "RFC 7517 4.5")
+	switch {
+	case in > 0 && out > 0:
+		f.conf = High
+		f.computed("key sets in the evidence", kid+" is in one (live) and not in the other (cached: "+strings.Join(have, ", ")+")", "in both", "token.signature", "RFC 7517 5")
+	case in > 0 && about:
+		f.conf = High
+		f.computed("live key set", "contains "+kid, "", "token.signature", "RFC 7517 5")
+	case out > 0:
+		f.conf = High
+		f.computed("key set", strings.Join(have, ", "), kid, "token.signature", "RFC 7517 5")
+	}
+	for _, l := range lines[:min(len(lines), 3)] {
+		f.stated("server log", l)
+		if strings.Contains(l, kid) {
+			f.conf = High
+		}
+	}
+	if in == 0 && out == 0 && len(lines) == 0 {
+		f.conf = Low
+	}
+	return f.stated("answer", g.said.quote())
+}
+
+func kidsOf(body []byte) []string {
+	keys, _ := looseObject(body)["keys"].([]any)
+	var out []string
+	for _, k := range keys {
+		if m, ok := k.(map[string]any); ok {
+			if kid := text(m, "kid"); kid != "" {
+				out = append(out, kid)
+			}
+		}
+	}
+	return out
+}
+
+func findTokenSignature(s *scene, g *sight) *finding {
+	if !g.fails(holdfast.CodeTokenSignatureInvalid) {
+		return nil
+	}
+	return found(High, "The signature of the access token does not verify with the issuer's key (kid "+text(g.token.header, "kid")+"): the token was altered.").heavier(6).
+		computed("signature of the token", "fails with the key "+text(g.token.header, "kid")+" of the live key set", "verifies", "token.signature", "RFC 7515 5.2").stated("answer", g.said.quote())
+}
+
+func findWrongType(s *scene, g *sight) *finding {
+	if g.token == nil || g.role != roleResource {
+		return nil
+	}
+	for _, is := range s.issues {
+		if g.token.id == "" {
+			break
+		}
+		switch "sha256=" + g.token.id {
+		case is.idToken:
+			return wrongType(g, "ID token", "it is the id_token of the token response").stated("answer", g.said.quote())
+		case is.refresh:
+			return wrongType(g, "refresh token", "it is the refresh_token of the token response").stated("answer", g.said.quote())
+		}
+	}
+	c := g.token.claims
+	if c == nil {
+		return nil
+	}
+	typ := strings.ToLower(strings.TrimPrefix(text(g.token.header, "typ"), "application/"))
+	claimTyp := strings.ToLower(firstString(c, "typ", "token_use", "token_type", "use"))
+	aud := stringsOf(c["aud"])
+	client := firstString(c, "azp", "client_id", "cid", "appid")
+	var signs []string
+	if c["at_hash"] != nil {
+		signs = append(signs, "at_hash")
+	}
+	if c["nonce"] != nil {
+		signs = append(signs, "nonce")
+	}
+	if c["c_hash"] != nil || c["s_hash"] != nil {
+		signs = append(signs, "c_hash")
+	}
+	if len(aud) == 1 && client != "" && aud[0] == client && c["scope"] == nil && c["scp"] == nil {
+		signs = append(signs, "aud equals the client "+client)
+	}
+	if c["auth_time"] != nil && c["scope"] == nil && c["scp"] == nil && len(signs) > 0 {
+		signs = append(signs, "auth_time")
+	}
+	switch {
+	case typ == "dpop+jwt":
+		return wrongType(g, "DPoP proof", "typ is dpop+jwt").stated("answer", g.said.quote())
+	case strings.Contains(typ, "refresh") || strings.Contains(claimTyp, "refresh") || typ == "rt+jwt" || claimTyp == "offline":
+		return wrongType(g, "refresh token", "typ is "+firstString(c, "typ", "token_use")+text(g.token.header, "typ")).stated("answer", g.said.quote())
+	case claimTyp == "id" || claimTyp == "id_token" || typ == "id+jwt" || typ == "id_token":
+		return wrongType(g, "ID token", "typ or token_use says id"+sign(signs)).stated("answer", g.said.quote())
+	case typ == "at+jwt" || claimTyp == "access" || claimTyp == "bearer" || claimTyp == "dpop":
+		return nil
+	case len(signs) >= 2 || len(signs) == 1 && (c["at_hash"] != nil || g.said.topics&topicTokenType != 0):
+		return wrongType(g, "ID token", strings.Join(signs, ", ")+" in the claims").stated("answer", g.said.quote())
+	}
+	return nil
+}
+
+func sign(signs []string) string {
+	if len(signs) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(signs, ", ") + ")"
+}
+
+func wrongType(g *sight, what, why string) *finding {
+	return found(High, "An "+what+" was sent where an access token is due: "+why+".").heavier(15).
+		computed("kind of the token", what+": "+why, "an access token (typ at+jwt)", "token.typ", "RFC 9068 4")
+}
+
+func stringsOf(v any) []string {
+	switch t := v.(type) {
+	case string:
+		return []string{t}
+	case []any:
+		var out []string
+		for _, e := range t {
+			if s, ok := e.(string); ok {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	return nil
+}
+
+func findRevoked(s *scene, g *sight) *finding {
+	if g.token == nil || g.role != roleResource {
+		return nil
+	}
+	exp, hasExp := g.claimTime("exp")
+	ahead := hasExp && g.at.Before(exp)
+	f := found(High, "The token was revoked: it is no longer active, although it has not expired.").heavier(10)
+	switch {
+	case s.introspec != nil && s.introspec.facts["active"] == false:
+		f.computed("introspection answer", "active: false", "active: true", "token.active", "RFC 7662 2.2")
+		if hasExp && !ahead {
+			return nil
+		}
+		if !hasExp {
+			f.summary = "Introspection says that the token is not active (active: false): it was revoked, or its session ended."
+		}
+	case s.revokedBefore(g) != nil:
+		o := s.revokedBefore(g)
+		f.computed("revocation", fmt.Sprintf("exchange %d revoked this token", o.n), "", "token.active", "RFC 7009 2")
+	case g.said.topics&topicRevoked != 0 && g.said.topics&(topicExpired) == 0 && g.said.topics&topicRefreshReuse == 0 && revokedWords.MatchString(g.said.quote()):
+		f.conf = Low
+		f.summary = "The server says that the token is no longer active: revoked, or its session ended."
+	case s.revokedLog() != "":
+		f.stated("server log", s.revokedLog())
+	default:
+		return nil
+	}
+	if ahead {
+		f.computed("exp of the token", exp.UTC().Format(time.RFC3339)+", still ahead", "", "token.time", "RFC 9068 4")
+	}
+	return f.stated("answer", g.said.quote())
+}
+
+var revokedWords = words(`revoked|inactive|not active|no longer (active|valid)|session.{0,15}(ended|terminated|closed|not active|logged)|logged out|unknown token|token not found`)
+
+func (s *scene) revokedLog() string {
+	for _, l := range s.logs {
+		if l.doc.Kind == KindServerLog && words(`token[^.]{0,40}(revoked|inactive|not active)|"?active"?[:=] ?false|revoked[^.]{0,20}token`).MatchString(l.text) {
+			return l.text
+		}
+	}
+	return ""
+}
+
+func (s *scene) revokedBefore(g *sight) *sight {
+	return s.previous(g, func(o *sight) bool {
+		return o.role == roleRevocation && o.ok && g.token.id != "" && identity(o.form.Get("token")) == "sha256="+g.token.id
+	})
+}
+
+func findRefreshReplayed(s *scene, g *sight) *finding {
+	if g.role != roleToken {
+		return nil
+	}
+	kind, value := g.grant()
+	if kind != "refresh_token" {
+		return nil
+	}
+	if value == "" {
+		if g.said.topics&topicRefreshReuse != 0 && g.said.errorCode == "invalid_grant" {
+			return found(Low, "The server says that the refresh token was used before.").stated("answer", g.said.quote())
+		}
+		return nil
+	}
+	first := s.previous(g, func(o *sight) bool {
+		k, v := o.grant()
+		return o.role == roleToken && k == "refresh_token" && v == value && (o.ok || o.x.Status == 0)
+	})
+	if first == nil {
+		return nil
+	}
+	if g.jkt() != "" && first.jkt() != "" && g.jkt() != first.jkt() {
+		return nil
+	}
+	f := found(High, fmt.Sprintf("The refresh token was used twice: exchange %d already spent it (it was rotated there), exchange %d is a replay.", first.n, g.n)).heavier(20).
+		computed("refresh token of the request", fmt.Sprintf("the same value as in exchange %d, which succeeded", first.n), "the newest refresh token", "", "RFC 6749 10.4")
+	if first.x.Status == 0 {
+		f.conf = Medium
+		f.computed("answer of the first use", "lost: the client never saw the new refresh token", "", "", "")
+	}
+	if g.proof != nil && first.proof != nil && g.proof.raw != first.proof.raw {
+		f.computed("proofs of the two requests", "valid and different (same key "+g.jkt()+")", "", "", "")
+	}
+	return f.stated("answer", g.said.quote())
+}
+
+func findGrantInvalid(s *scene, g *sight) *finding {
+	if g.role != roleToken && g.role != rolePAR {
+		return nil
+	}
+	if g.said.errorCode != "invalid_grant" {
+		return nil
+	}
+	kind, value := g.grant()
+	f := found(Medium, "The authorization server refuses the grant (invalid_grant), and the proof has no fault that explains it.").stated("answer", g.said.quote())
+	if !s.noProofTrouble(g) {
+		f.conf = Low
+	}
+	if value != "" && kind == "code" {
+		if o := s.previous(g, func(o *sight) bool { k, v := o.grant(); return k == kind && v == value && o.ok }); o != nil {
+			f.conf = High
+			f.heavier(5)
+			f.summary = fmt.Sprintf("The authorization code was already redeemed in exchange %d; a code can be used once.", o.n)
+			f.computed("authorization code of the request", fmt.Sprintf("the same as in exchange %d, which succeeded", o.n), "a code that was not used", "", "RFC 6749 4.1.2")
+		}
+	}
+	if o := s.authorizationOf(g); o != nil {
+		get := func(n string) string {
+			if v := o.form.Get(n); v != "" {
+				return v
+			}
+			return o.url.Query().Get(n)
+		}
+		if v, want := g.form.Get("code_verifier"), get("code_challenge"); v != "" && want != "" && identity(v) != "" && !marked(want) {
+			hash := strings.TrimPrefix(identity(v), "sha256=")
+			if m := get("code_challenge_method"); (m == "S256" || m == "") && hash != want && v != want {
+				f.conf = High
+				f.heavier(10)
+				f.summary = fmt.Sprintf("PKCE fails: code_verifier does not hash to the code_challenge of exchange %d.", o.n)
+				f.computed("PKCE: code_challenge from code_verifier", hash, want, "", "RFC 7636 4.6")
+			}
+		}
+		if a, b := g.form.Get("redirect_uri"), get("redirect_uri"); a != "" && b != "" && a != b {
+			f.conf = High
+			f.heavier(10)
+			f.summary = "redirect_uri of the token request is not that of the authorization request."
+			f.computed("redirect_uri", a, b, "", "RFC 6749 4.1.3")
+		}
+		if !o.at.IsZero() && g.at.Sub(o.at) > 5*time.Minute {
+			f.computed("time between authorization and token request", g.at.Sub(o.at).Round(time.Second).String(), "codes live for a minute or so (at most 10 minutes)", "", "RFC 6749 4.1.2")
+		}
+	}
+	return f
+}
+
+// authorizationOf finds the authorization or pushed request before a token
+// request of the same client.
+func (s *scene) authorizationOf(g *sight) *sight {
+	return s.previous(g, func(o *sight) bool {
+		if o.role != rolePAR && o.role != roleAuthorization {
+			return false
+		}
+		id := o.form.Get("client_id")
+		if id == "" {
+			id = o.url.Query().Get("client_id")
+		}
+		has := o.form.Has("code_challenge") || o.url.Query().Has("code_challenge") || o.form.Has("redirect_uri") || o.url.Query().Has("redirect_uri")
+		return has && (id == "" || g.form.Get("client_id") == "" || id == g.form.Get("client_id"))
+	})
+}
+
+func findClientAuth(s *scene, g *sight) *finding {
+	if !g.role.atServer() && g.role != roleIntrospection && g.role != roleRevocation {
+		return nil
+	}
+	if g.said.errorCode != "invalid_client" && !(g.x.Status == 401 && g.said.topics&topicClientAuth != 0 && g.said.errorCode != "invalid_dpop_proof" && g.said.errorCode != "use_dpop_nonce") {
+		return nil
+	}
+	f := found(High, "The client authentication was refused (invalid_client): the failure concerns the client's secret or assertion, not the proof.").stated("answer", g.said.quote())
+	if a := g.form.Get("client_assertion"); a != "" {
+		t := readLooseToken(a)
+		f.computed("client_assertion", "used for the first time in this capture", "", "", "RFC 7523 3")
+		if aud := stringsOf(t.claims["aud"]); len(aud) > 0 {
+			f.computed("aud of the client assertion", strings.Join(aud, " "), "the issuer of the authorization server"+s.issuerName(g), "", "RFC 7523 3")
+		}
+		if exp, ok := number(t.claims["exp"]); ok && !g.at.IsZero() && g.at.After(time.Unix(exp, 0)) {
+			f.computed("exp of the client assertion", time.Unix(exp, 0).UTC().Format(time.RFC3339), "after "+g.at.UTC().Format(time.RFC3339), "", "RFC 7523 3")
+		}
+		if iss, id := text(t.claims, "iss"), g.form.Get("client_id"); iss != "" && id != "" && iss != id {
+			f.computed("iss of the client assertion", iss, id, "", "RFC 7523 3")
+		}
+	}
+	if s.proofFine(g) {
+		f.computed("the DPoP proof of the request", "sound", "", "", "")
+	}
+	return f
+}
+
+func (s *scene) issuerName(g *sight) string {
+	for _, m := range s.servers {
+		if sameOriginAs(m.TokenEndpoint, g.origin) {
+			return ": " + m.Issuer
+		}
+	}
+	return " or " + g.place()
+}
+
+func findAudience(s *scene, g *sight) *finding {
+	if g.token == nil || g.role != roleResource {
+		return nil
+	}
+	aud := stringsOf(g.token.claims["aud"])
+	if aud == nil && g.token.claims == nil && s.introspec != nil {
+		aud = stringsOf(s.introspec.facts["aud"])
+	}
+	about := g.said.topics&topicAudience != 0
+	for _, l := range s.logs {
+		if l.doc.Kind == KindServerLog && l.topics&topicAudience != 0 {
+			about = true
+		}
+	}
+	if len(aud) == 0 {
+		if !about {
+			return nil
+		}
+		if g.token.claims == nil {
+			return found(Low, "The server says that the token is for another audience; the token itself cannot be read in this evidence.").stated("answer", g.said.quote())
+		}
+		aud = []string{"(none)"}
+	}
+	want, how, source := "", "", Computed
+	if r := s.resourceOf(g); r != nil {
+		want, how = r.Resource, "resource of the resource metadata"
+	} else if v, l := s.namedAudience(aud); v != "" {
+		want, how, source = v, l, Stated
+	}
+	f := found(High, "").heavier(4)
+	switch {
+	case want != "" && !slices.ContainsFunc(aud, func(a string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(want, "/") }):
+		f.because = append(f.because, Fact{Fact: "aud of the token against " + how, Observed: strings.Join(aud, " "), Expected: want, Source: source, Check: "token.audience", RFC: "RFC 9068 4"})
+		f.summary = "The token is for another resource: aud is " + strings.Join(aud, " ") + ", this resource is " + want + "."
+		if !about && g.said.specific()&^topicTokenForm != 0 {
+			f.conf = Medium
+		}
+		if !about && g.said.specific() != 0 && g.said.topics&(topicExpired|topicRevoked|topicIssuer|topicTokenKey|topicBinding|topicScope) != 0 {
+			return nil
+		}
+	case want == "" && about && !slices.ContainsFunc(aud, func(a string) bool { return audienceCovers(a, g) }):
+		f.because = append(f.because, Fact{Fact: "aud of the token against the URL of the resource", Observed: strings.Join(aud, " "), Expected: g.origin, Source: Computed, Check: "token.audience", RFC: "RFC 9068 4"})
+		f.summary = "The token is for another resource: aud is " + strings.Join(aud, " ") + ", the request went to " + g.place() + "."
+	case want == "" && about:
+		f.conf = Medium
+		f.computed("aud of the token", strings.Join(aud, " "), "the name that the resource expects", "token.audience", "RFC 9068 4")
+		f.summary = "The server does not accept the audience of the token: aud is " + strings.Join(aud, " ") + "."
+	default:
+		return nil
+	}
+	if is := s.issueOf(g.token); is != nil && is.from != nil && is.from.form != nil && !is.from.form.Has("resource") && !is.from.form.Has("audience") {
+		f.computed("resource parameter of the token request", "absent", "resource="+firstOf(want, g.origin), "", "RFC 8707 2")
+	}
+	return f.stated("answer", g.said.quote())
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// audienceCovers reports whether an aud value names the server of the request.
+func audienceCovers(aud string, g *sight) bool {
+	u, err := url.Parse(aud)
+	if err == nil && u.Host != "" {
+		return originOf(u) == g.origin && strings.HasPrefix(g.url.Path, strings.TrimSuffix(u.Path, "/"))
+	}
+	return strings.EqualFold(aud, g.url.Hostname()) || strings.HasSuffix(strings.ToLower(aud), ":"+strings.ToLower(g.url.Hostname()))
+}
+
+var expectedAudience = words(`(?:expected?|want(?:ed|s)?|required?|valid|allowed|configured|must (?:be|contain))[^\n]{0,24}?(?:aud(?:ience)?s?)?["' :=\[]+([A-Za-z][\w.:/~-]{2,120})|(?:audience|valid_audiences?|aud)["']?\s*[:=]\s*\[?["']?([A-Za-z][\w.:/~-]{2,120})`)
+
+// namedAudience finds the audience that configuration, log or answer expects.
+func (s *scene) namedAudience(aud []string) (value, how string) {
+	for _, l := range s.configured(topicAudience) {
+		for _, m := range expectedAudience.FindAllStringSubmatch(l.text, -1) {
+			for _, v := range m[1:] {
+				if v = strings.TrimRight(v, ".,;"); v != "" && !slices.Contains(aud, v) && !slices.Contains([]string{"audience", "aud", "one", "the", "false", "true", "none", "null", "got", "token"}, strings.ToLower(v)) {
+					return v, l.doc.Kind
+				}
+			}
+		}
+	}
+	return "", ""
+}
+
+func findScope(s *scene, g *sight) *finding {
+	if g.role != roleResource || g.token == nil {
+		return nil
+	}
+	about := g.said.errorCode == "insufficient_scope" || g.said.topics&topicScope != 0 && scopeWords.MatchString(g.said.quote())
+	if !about || !s.noProofTrouble(g) {
+		return nil
+	}
+	scopes := strings.Fields(text(g.token.claims, "scope"))
+	for _, n := range [...]string{"scope", "scp", "scopes", "permissions"} {
+		if list := stringsOf(g.token.claims[n]); len(scopes) == 0 && len(list) > 0 {
+			scopes = list
+			if len(list) == 1 {
+				scopes = strings.Fields(list[0])
+			}
+		}
+	}
+	known := g.token.claims != nil
+	if !known && s.introspec != nil {
+		scopes, known = strings.Fields(text(s.introspec.facts, "scope")), true
+	}
+	if is := s.issueOf(g.token); !known && is != nil && is.scope != "" {
+		scopes, known = strings.Fields(is.scope), true
+	}
+	want := g.said.scope
+	if len(want) == 0 {
+		want = namedScopes(g.said.description, scopes)
+	}
+	for _, l := range s.logs {
+		if len(want) == 0 && l.doc.Kind == KindServerLog && l.topics&topicScope != 0 {
+			want = namedScopes(l.text, scopes)
+		}
+	}
+	f := found(Low, "The server says that the token lacks a scope.").stated("answer", g.said.quote())
+	var lacking []string
+	for _, w := range want {
+		if !slices.Contains(scopes, w) {
+			lacking = append(lacking, w)
+		}
+	}
+	switch {
+	case known && len(want) > 0 && len(lacking) > 0:
+		f.conf = High
+		f.summary = "The token lacks the scope " + strings.Join(lacking, " ") + "; it was granted " + shownScopes(scopes) + "."
+		f.computed("scope of the token", "granted: "+shownScopes(scopes), strings.Join(want, " "), "access.scope", "RFC 6750 3.1")
+	case known && len(want) > 0:
+		return nil
+	case known:
+		f.conf = Medium
+		f.computed("scope of the token", "granted: "+shownScopes(scopes), "the scope that the resource requires", "access.scope", "RFC 6750 3.1")
+		if g.said.errorCode != "insufficient_scope" && g.said.topics&topicScope != 0 && !strings.Contains(strings.ToLower(g.said.quote()), "scope") {
+			f.conf = Low
+		}
+	case len(want) > 0:
+		f.conf = Medium
+		f.summary = "The resource requires the scope " + strings.Join(want, " ") + ", which the token lacks, as the server says."
+	}
+	return f
+}
+
+var scopeWords = words(`scope|permission|privilege|\bclaims? .{0,20}(role|group)`)
+
+func shownScopes(s []string) string {
+	if len(s) == 0 {
+		return "no scope (none)"
+	}
+	return strings.Join(s, " ")
+}
+
+var scopeName = words(`[A-Za-z][\w.-]*[:./][\w.:/*-]+|"([\w.:/-]+)"|'([\w.:/-]+)'`)
+
+// namedScopes finds scope names in a sentence: words with a colon or dot, or in
+// quotes.
+func namedScopes(sentence string, have []string) []string {
+	if !strings.Contains(strings.ToLower(sentence), "scope") && !strings.Contains(strings.ToLower(sentence), "permission") {
+		return nil
+	}
+	var out []string
+	for _, m := range scopeName.FindAllString(sentence, -1) {
+		m = strings.Trim(m, `"'.,:`)
+		if m == "" || slices.Contains(have, m) || strings.HasPrefix(m, "http") || strings.EqualFold(m, "scope") || strings.EqualFold(m, "insufficient_scope") {
+			continue
+		}
+		out = append(out, m)
+	}
+	return out
+}

@@ -1,0 +1,222 @@
+package explain
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/holdfast-oauth/holdfast"
+)
+
+// pair decides which answers were refusals and which of them were answered: a
+// nonce challenge, a discovery 401 or a redirect that is followed by success is
+// one healthy story.
+func (s *scene) pair() {
+	for _, g := range s.sights {
+		g.refused = s.isRefusal(g)
+	}
+	for i, g := range s.sights {
+		for _, o := range s.sights[i+1:] {
+			if g.redirected == nil && g.redirectsTo(o) && o.redirected == nil {
+				o.redirected = g
+			}
+		}
+	}
+	for i, g := range s.sights {
+		if !g.refused || g.viewOf != nil {
+			continue
+		}
+		for _, o := range s.sights[i+1:] {
+			if o.viewOf == nil && s.accepted(o) && sameIntent(g, o) {
+				g.recoveredBy = o
+				break
+			}
+		}
+	}
+}
+
+// isRefusal tells a refused request from an honest error behind accepted
+// credentials: a 404, a 422, a rate limit.
+func (s *scene) isRefusal(g *sight) bool {
+	if g.role == rolePreflight || g.role == roleMetadata {
+		return false
+	}
+	switch st := g.x.Status; {
+	case st == 0:
+		return false
+	case st == http.StatusUnauthorized || st == http.StatusForbidden || st == http.StatusRequestHeaderFieldsTooLarge:
+		return true
+	case st == http.StatusTooManyRequests || st == http.StatusServiceUnavailable:
+		return len(g.said.challenges) > 0
+	case g.role.atServer() && st >= 400:
+		return true
+	case st == http.StatusBadRequest:
+		return len(g.said.challenges) > 0 || g.said.errorCode == "use_dpop_nonce" || g.said.topics&authTopics != 0 || s.brokenFact(g)
+	case st == 431 || st == 494:
+		return true
+	case st >= 500:
+		return len(g.said.challenges) > 0 || s.brokenFact(g)
+	}
+	return len(g.said.challenges) > 0 && g.x.Status >= 400
+}
+
+// authTopics are the topics that concern credentials rather than the request.
+const authTopics = topicHTU | topicHTM | topicIatOld | topicNonce | topicReplay | topicAth | topicProofMissing | topicProofSeveral |
+	topicProofForm | topicBinding | topicNotBound | topicProof | topicToken | topicExpired | topicRevoked | topicAudience | topicIssuer |
+	topicTokenKey | topicTokenForm | topicTokenMissing | topicSize | topicCertificate | topicScope
+
+// brokenFact reports whether a recomputed fact of the proof or token fails.
+func (s *scene) brokenFact(g *sight) bool {
+	if g.report == nil {
+		return false
+	}
+	for _, o := range g.report.Outcomes {
+		if o.Status == holdfast.Fail && o.Check != "request.auth" && o.Check != "request.scheme" {
+			return true
+		}
+	}
+	return g.proof != nil && strings.ContainsAny(g.proof.htu, "?#")
+}
+
+// accepted reports whether the credentials of a request were good enough: it
+// succeeded, or failed for a reason behind them.
+func (s *scene) accepted(g *sight) bool {
+	switch st := g.x.Status; {
+	case g.ok:
+		return true
+	case g.role == roleResource && g.usesToken():
+		return st == 304 || st == 404 || st == 409 || st == 410 || st == 412 || st == 422 || st >= 300 && st < 400
+	case g.role == roleAuthorization:
+		return st >= 300 && st < 400
+	}
+	return false
+}
+
+// sameIntent reports whether o tries again what g tried.
+func sameIntent(g, o *sight) bool {
+	if g.x.Request.Method != o.x.Request.Method || g.origin != o.origin || g.role != o.role ||
+		strings.TrimSuffix(g.url.Path, "/") != strings.TrimSuffix(o.url.Path, "/") {
+		return false
+	}
+	if g.role == roleToken {
+		ka, va := g.grant()
+		kb, vb := o.grant()
+		if ka != kb || va != "" && vb != "" && va != vb {
+			return false
+		}
+		ca, cb := g.form.Get("client_id"), o.form.Get("client_id")
+		return ca == "" || cb == "" || ca == cb
+	}
+	if g.role == rolePAR {
+		ca, cb := g.form.Get("client_id"), o.form.Get("client_id")
+		return ca == "" || cb == "" || ca == cb
+	}
+	return !differentParty(g.token, o.token)
+}
+
+// differentParty reports whether two tokens belong to different users or
+// clients, as far as their claims say.
+func differentParty(a, b *looseToken) bool {
+	if a == nil || b == nil || a.claims == nil || b.claims == nil {
+		return false
+	}
+	for _, name := range [...]string{"sub", "client_id", "azp"} {
+		x, y := text(a.claims, name), text(b.claims, name)
+		if x != "" && y != "" && x != y && !marked(x) && !marked(y) {
+			return true
+		}
+	}
+	return false
+}
+
+// previous returns the latest earlier exchange that satisfies f.
+func (s *scene) previous(g *sight, f func(*sight) bool) *sight {
+	for i := g.index - 1; i >= 0; i-- {
+		if o := s.all[i]; o.viewOf == nil && f(o) {
+			return o
+		}
+	}
+	return nil
+}
+
+// next returns the first later exchange that satisfies f.
+func (s *scene) next(g *sight, f func(*sight) bool) *sight {
+	for i := g.index + 1; i > 0 && i < len(s.all); i++ {
+		if o := s.all[i]; o.viewOf == nil && f(o) {
+			return o
+		}
+	}
+	return nil
+}
+
+// retry returns the next attempt at the same intent.
+func (s *scene) retry(g *sight) *sight {
+	return s.next(g, func(o *sight) bool { return sameIntent(g, o) })
+}
+
+// issueOf finds how the token of a request was issued.
+func (s *scene) issueOf(t *looseToken) *issue {
+	if t == nil {
+		return nil
+	}
+	for _, is := range s.issues {
+		if t.id != "" && is.access.id == t.id {
+			return is
+		}
+	}
+	return nil
+}
+
+// boundTo returns the thumbprint that a token is bound to, and where that is
+// known from: its own claims, or introspection.
+func (s *scene) boundTo(g *sight) (jkt, where string) {
+	if v := g.token.confirmation("jkt"); v != "" {
+		return v, "the token's cnf.jkt"
+	}
+	if g.token != nil && g.token.claims == nil && s.introspec != nil {
+		cnf, _ := s.introspec.facts["cnf"].(map[string]any)
+		if v := text(cnf, "jkt"); v != "" {
+			return v, "cnf.jkt of introspection"
+		}
+	}
+	return "", ""
+}
+
+// bound reports whether a token is known to be bound to a proof key.
+func (s *scene) bound(g *sight) bool {
+	if v, _ := s.boundTo(g); v != "" {
+		return true
+	}
+	if is := s.issueOf(g.token); is != nil && strings.EqualFold(is.tokenType, "DPoP") {
+		return true
+	}
+	return false
+}
+
+// opaque reports whether nothing can be read off a token.
+func (s *scene) opaque(g *sight) bool {
+	return g.token == nil || g.token.claims == nil && s.introspec == nil
+}
+
+// proofFine reports whether every fact of the proof that could be recomputed
+// holds, and that there was one to recompute.
+func (s *scene) proofFine(g *sight) bool {
+	if g.report == nil || g.proof == nil || g.proof.hidden {
+		return false
+	}
+	passed := 0
+	for _, o := range g.report.Outcomes {
+		if !strings.HasPrefix(o.Check, "proof.") {
+			continue
+		}
+		switch o.Status {
+		case holdfast.Fail:
+			return false
+		case holdfast.Pass:
+			passed++
+		}
+	}
+	return passed >= 6
+}
+
+// allFine reports whether no recomputed fact of proof, token or binding fails.
+func (s *scene) allFine(g *sight) bool { return s.proofFine(g) && !s.brokenFact(g) }

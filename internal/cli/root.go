@@ -1,0 +1,177 @@
+// Package cli is the command line of holdfast: one file per command, each of
+// which turns flags into a call of a library package and prints the answer.
+//
+// [Main] runs a command line against an [Env] and returns the exit status;
+// cmd/holdfast does nothing else. stdout carries the answer only, stderr
+// everything else.
+//
+// The package holds no knowledge of the protocols: what is right or wrong is
+// decided by the packages below it. Secrets are never accepted as values of
+// flags, and never printed.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Exit statuses of every command.
+const (
+	exitFine         = 0 // no failure
+	exitFailure      = 1 // a failure was found
+	exitUsage        = 2 // wrong usage, or nothing could be read
+	exitUndetermined = 3 // the evidence does not decide
+)
+
+// Env is what a command may use of the process.
+type Env struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+
+	StdoutTerminal, StderrTerminal bool
+	Columns                        int // of the terminal, 0 if unknown
+}
+
+// app is one run of the program.
+type app struct {
+	Env
+	status  int  // what the answer amounts to
+	running bool // the command line was understood
+}
+
+// problem is an error with advice, and with the status it ends in.
+type problem struct {
+	err   error
+	hints []string
+}
+
+func (p *problem) Error() string { return p.err.Error() }
+func (p *problem) Unwrap() error { return p.err }
+
+// advise adds hints to an error.
+func advise(err error, hints ...string) error { return &problem{err, hints} }
+
+// Main runs one command line, without the name of the program, and returns the
+// exit status.
+func Main(ctx context.Context, args []string, env Env) int {
+	a := &app{Env: env}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.Stdin)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		a.complain(err)
+		return exitUsage
+	}
+	return a.status
+}
+
+// complain prints an error and its hints.
+func (a *app) complain(err error) {
+	fmt.Fprintf(a.Stderr, "holdfast: error: %s\n", printable(err.Error()))
+	var p *problem
+	if errors.As(err, &p) {
+		for _, h := range p.hints {
+			fmt.Fprintf(a.Stderr, "holdfast: hint: %s\n", printable(h))
+		}
+	} else if !a.running {
+		fmt.Fprintln(a.Stderr, "holdfast: hint: --help shows the flags of a command, with an example")
+	}
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "holdfast",
+		Short: "Explain failed calls with sender-constrained tokens (OAuth DPoP)",
+		Long: `Holdfast reads captures of OAuth calls and says why a call was refused: an
+ordinary bearer failure or a failure of the proof of possession, which cause,
+how sure, and what each party should change. It works offline.
+
+Exit status: 0 no failure, 1 a failure was found, 2 wrong usage or nothing
+readable, 3 undetermined. Every flag can be given as an environment variable:
+--public-url as HOLDFAST_PUBLIC_URL.`,
+		Example:       "  holdfast explain capture.har",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			err := a.fromEnvironment(c)
+			a.running = err == nil
+			return err
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return advise(fmt.Errorf("unknown command %q", args[0]), "holdfast help lists the commands")
+			}
+			return c.Help()
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	root.AddCommand(a.explainCommand(), a.decodeCommand(), a.checksCommand(), a.redactCommand(), a.versionCommand())
+	return root
+}
+
+// fromEnvironment sets the flags that were not given from HOLDFAST_*
+// variables.
+func (a *app) fromEnvironment(c *cobra.Command) error {
+	var errs []error
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" {
+			return
+		}
+		name := "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if v := a.Getenv(name); v != "" {
+			if err := c.Flags().Set(f.Name, v); err != nil {
+				errs = append(errs, fmt.Errorf("environment variable %s: %w", name, err))
+			}
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// choice checks the value of a flag that has a fixed set of them.
+func choice(flag, value string, allowed ...string) error {
+	for _, v := range allowed {
+		if v == value {
+			return nil
+		}
+	}
+	return advise(fmt.Errorf("--%s is %q, want %s", flag, value, strings.Join(allowed, ", ")))
+}
+
+// completeWords offers fixed words for a flag in shell completion.
+func completeWords(c *cobra.Command, flag string, words ...string) {
+	// The only error is that the flag does not exist or is registered twice.
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err)
+	}
+}
+
+// readFile reads at most limit bytes of a file, "-" being stdin.
+func (a *app) readFile(name string, limit int64) ([]byte, error) {
+	r := a.Stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, limit)
+	}
+	return b, nil
+}

@@ -1,0 +1,123 @@
+package holdfast
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// requirement is one line of testdata/requirements.tsv, a copy of the catalogue.
+type requirement struct{ id, rfc, section, role, level, text string }
+
+func readRequirements(t testing.TB) []requirement {
+	t.Helper()
+	text, err := os.ReadFile("testdata/requirements.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []requirement
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n")[1:] {
+		f := strings.Split(line, "\t")
+		if len(f) < 7 {
+			t.Fatalf("line %q has %d columns", line, len(f))
+		}
+		out = append(out, requirement{f[0], f[1], f[2], f[3], f[4], f[5]})
+	}
+	return out
+}
+
+// requirementID finds what may be an id; the catalogue says whether it is one.
+var requirementID = regexp.MustCompile(`\b[A-Z][A-Z0-9]*-[0-9][0-9.]*[0-9]?(?:-[0-9]+[a-z]?)?\b`)
+
+// namedByTests are the ids that test files and vectors of the module name.
+func namedByTests(t testing.TB) map[string]bool {
+	t.Helper()
+	named := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != "." && strings.HasPrefix(d.Name(), ".") {
+			return filepath.SkipDir
+		}
+		inVectors := strings.HasPrefix(filepath.ToSlash(path), "testdata/vectors/")
+		if d.IsDir() || !inVectors && !strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "vector_cases") {
+			return nil // the cases count once they are written to testdata/vectors
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, id := range requirementID.FindAllString(string(text), -1) {
+			named[id] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return named
+}
+
+// TestRequirementCoverage prints the MUSTs that no test names. It fails for the
+// core of RFC 9449 and for RFC 7638 only: many others are for other packages.
+func TestRequirementCoverage(t *testing.T) {
+	named := namedByTests(t)
+	uncovered := 0
+	for _, r := range readRequirements(t) {
+		if !strings.HasPrefix(r.level, "MUST") || named[r.id] {
+			continue
+		}
+		chapter, _, _ := strings.Cut(r.section, ".")
+		chapter, _, _ = strings.Cut(chapter, ",")
+		ours := r.rfc == "RFC 6750" || r.rfc == "RFC 7638" ||
+			r.rfc == "RFC 9449" && slices.Contains([]string{"4", "5", "6", "7", "8", "9", "11"}, chapter)
+		if !ours {
+			continue
+		}
+		uncovered++
+		t.Logf("%-10s %-3s %-8s %s", r.id, r.role, r.level, r.text)
+		if r.rfc == "RFC 7638" || strings.HasPrefix(r.section, "4.3") {
+			t.Errorf("no test names %s (%s %s)", r.id, r.rfc, r.section)
+		}
+	}
+	t.Logf("%d MUSTs are named by no test", uncovered)
+}
+
+// Every requirement that a row claims to answer exists and is named by a test.
+func TestRequirementsOfTheTableExist(t *testing.T) {
+	known := map[string]bool{}
+	for _, r := range readRequirements(t) {
+		known[r.id] = true
+	}
+	named := namedByTests(t)
+	for c := range Checks() {
+		for _, id := range c.Requirements {
+			if !known[id] {
+				t.Errorf("%s names %s, which is not in the catalogue", c.ID, id)
+			}
+			if !named[id] {
+				t.Errorf("%s names %s, which no test names", c.ID, id)
+			}
+		}
+	}
+}
+
+// A misspelled id would count as coverage of nothing.
+func TestVectorsNameKnownRequirements(t *testing.T) {
+	known := map[string]bool{}
+	for _, r := range readRequirements(t) {
+		known[r.id] = true
+	}
+	for _, v := range readVectors(t) {
+		for _, id := range v.list("covers") {
+			if !known[id] {
+				t.Errorf("%s covers %s, which is not in the catalogue", v.name, id)
+			}
+		}
+	}
+}
