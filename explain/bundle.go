@@ -200,8 +200,12 @@ func (b *bundleReader) exchange() error {
 		return errHARStop
 	}
 	x := &b.in.ev.Exchanges[at]
-	if _, known := b.ids[e.ID]; !known {
-		b.ids[e.ID] = x.ID
+	number := e.ID
+	if number == 0 {
+		number = b.n // without numbers the order counts
+	}
+	if _, known := b.ids[number]; !known {
+		b.ids[number] = x.ID
 	}
 	if e.Note != "" {
 		b.in.document(Document{Kind: KindNote, Name: fmt.Sprintf("note on exchange %d", x.ID), Time: x.Sent, Body: []byte(e.Note)})

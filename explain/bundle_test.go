@@ -167,6 +167,27 @@ type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errFull }
 
+func TestEveryFormatSurvivesABundle(t *testing.T) {
+	readers := map[string]func() (*Evidence, error){
+		"HAR": func() (*Evidence, error) {
+			return ReadHAR(strings.NewReader(harOf("Firefox", harEntryOf("GET", "https://a.example/x", 401, "é", "DPoP", "p"))))
+		},
+		"curl":       func() (*Evidence, error) { return ReadCurl(strings.NewReader(curlHTTP1 + curlHTTP2)) },
+		"trace":      func() (*Evidence, error) { return ReadCurl(strings.NewReader(curlTraceASCII)) },
+		"transcript": func() (*Evidence, error) { return ReadHTTP(strings.NewReader(transcript)) },
+		"answer":     func() (*Evidence, error) { return ReadHTTP(strings.NewReader(raw401)) },
+	}
+	for name, read := range readers {
+		t.Run(name, func(t *testing.T) {
+			ev, err := read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			readersRoundTrip(t, ev)
+		})
+	}
+}
+
 func FuzzReadBundle(f *testing.F) {
 	f.Add([]byte(bundleFull))
 	f.Add([]byte(`{"exchanges":[{"id":5,"request":{"method":"\ud800","url":"x?access_token=%zz","headers":[["a","b","base64"],["",""],[":x","y"]],"body":{"a":1}},"response":{"status":"200","headers":null,"body_base64":"!"}}],"views":[{"exchange":5,"request":{}}],"documents":[{"kind":"note","body":"b"}],"sources":[{"name":"n","first":5}],"problems":[{"text":"x"}]}`))

@@ -85,7 +85,7 @@ func (in *intake) readCurl(r io.Reader) {
 			break
 		}
 		c.line++
-		if curlPrompt.Match(detectStrip(bytes.TrimRight(line, "\r"))) && c.bodyOpen() {
+		if bytes.Contains(line, []byte("curl")) && curlPrompt.Match(detectStrip(bytes.TrimRight(line, "\r"))) && c.bodyOpen() {
 			line = c.joinCommand(line, lines)
 		}
 		c.take(line)
@@ -139,13 +139,16 @@ func (c *curlReader) missing() int {
 // joinCommand adds the lines that continue a command.
 func (c *curlReader) joinCommand(line []byte, lines *curlLines) []byte {
 	text := append([]byte(nil), bytes.TrimRight(line, "\r")...)
-	for len(text) < curlLineKept && curlContinues(string(text)) {
+	open, on := curlContinues(0, string(text))
+	for on && len(text) < curlLineKept {
 		more, err := lines.next()
 		if err != nil {
 			break
 		}
 		c.line++
-		text = append(append(text, '\n'), bytes.TrimRight(more, "\r")...)
+		more = bytes.TrimRight(more, "\r")
+		text = append(append(text, '\n'), more...)
+		open, on = curlContinues(open, string(more))
 	}
 	return text
 }
@@ -158,14 +161,14 @@ func (c *curlReader) take(raw []byte) {
 		return
 	}
 	plain := strings.TrimRight(line, "\r")
-	if s := curlStamp.FindString(plain); s != "" {
-		plain = plain[len(s):]
+	if plain != "" && naturalDigit(plain[0]) {
+		plain = plain[len(curlStamp.FindString(plain)):]
 	}
 	if c.takeTrace(plain) {
 		return
 	}
 	switch {
-	case curlPrompt.MatchString(plain) || strings.Contains(plain, "\n"):
+	case strings.Contains(plain, "curl") && curlPrompt.MatchString(plain) || strings.Contains(plain, "\n"):
 		c.command(plain)
 	case strings.HasPrefix(plain, "* ") && c.isInfo(plain[2:]):
 		c.noteEnding(line)
@@ -178,8 +181,8 @@ func (c *curlReader) take(raw []byte) {
 		if !c.recvLine(strings.TrimPrefix(strings.TrimPrefix(plain, "<"), " ")) {
 			c.bodyLine(line)
 		}
-	case curlData.MatchString(plain):
-	case curlFailed.MatchString(plain):
+	case strings.HasSuffix(plain, "]") && curlData.MatchString(plain):
+	case strings.HasPrefix(plain, "curl: ") && curlFailed.MatchString(plain):
 		c.close(plain)
 	default:
 		c.other(line)
@@ -189,7 +192,9 @@ func (c *curlReader) take(raw []byte) {
 // curlOwnLine recognises lines that curl itself prints, to end a body that is
 // shorter than announced.
 func curlOwnLine(line string) bool {
-	return curlGlued.MatchString(line) || curlFailed.MatchString(line) || curlData.MatchString(line) ||
+	return strings.Contains(line, "* ") && curlGlued.MatchString(line) ||
+		strings.HasPrefix(line, "curl: ") && curlFailed.MatchString(line) ||
+		strings.HasSuffix(line, "]") && curlData.MatchString(line) ||
 		strings.HasPrefix(line, "* ") && curlInfoWord.MatchString(line[2:]) ||
 		strings.HasPrefix(line, "== Info:") || strings.HasPrefix(line, "=> Send ") || strings.HasPrefix(line, "<= Recv ")
 }
@@ -450,12 +455,14 @@ func (c *curlReader) bodyLine(line string) {
 		return
 	}
 	info := ""
-	if m := curlGlued.FindAllStringIndex(line, -1); m != nil {
-		at := m[len(m)-1][0]
-		line, info = line[:at], line[at:]
+	if strings.Contains(line, "* ") {
+		if m := curlGlued.FindAllStringIndex(line, -1); m != nil {
+			at := m[len(m)-1][0]
+			line, info = line[:at], line[at:]
+		}
 	}
 	keepCR := c.crlf != 1
-	if strings.Contains(strings.TrimSuffix(line, "\r"), "\r") || curlMeter.MatchString(line) {
+	if strings.Contains(strings.TrimSuffix(line, "\r"), "\r") || strings.HasPrefix(line, " ") && curlMeter.MatchString(line) {
 		if line = curlWithoutMeter(line); line == "" && info == "" {
 			return
 		}

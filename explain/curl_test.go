@@ -254,6 +254,16 @@ func TestCurlFileLimit(t *testing.T) {
 	}
 }
 
+func BenchmarkReadCurl(b *testing.B) {
+	data := []byte(strings.Repeat(curlHTTP1+strings.Repeat("a line of some body that is printed after the answer\n", 100), 1000))
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if ev, err := ReadCurl(bytes.NewReader(data)); err != nil || len(ev.Exchanges) != 1000 {
+			b.Fatal(err)
+		}
+	}
+}
+
 func FuzzReadCurl(f *testing.F) {
 	f.Add([]byte(curlHTTP1))
 	f.Add([]byte(curlHTTP2))

@@ -273,16 +273,16 @@ func curlSplitURL(s string) (base, path string) {
 	return base, path
 }
 
-// curlContinues reports whether a command goes on in the next line: an open
-// quote or a continuation sign at the end.
-func curlContinues(text string) bool {
-	open := byte(0)
+// curlContinues reads one line of a command. open is the quote that the line
+// begins in, 0 for none; it returns the quote that the line ends in, and
+// whether the command goes on: an open quote or a continuation sign at the end.
+func curlContinues(open byte, text string) (byte, bool) {
 	for i := 0; i < len(text); i++ {
 		switch ch := text[i]; {
 		case ch == '\\' && open != '\'':
 			i++
 			if i >= len(text) {
-				return true
+				return open, true
 			}
 		case open == 0 && (ch == '\'' || ch == '"'):
 			open = ch
@@ -293,7 +293,7 @@ func curlContinues(text string) bool {
 			open = 0
 		}
 	}
-	return open != 0 || strings.HasSuffix(text, "^") || strings.HasSuffix(text, "`")
+	return open, open != 0 || strings.HasSuffix(text, "^") || strings.HasSuffix(text, "`")
 }
 
 // curlWords splits a command as a POSIX shell does, up to an operator.

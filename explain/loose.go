@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/big"
 	"strings"
 
@@ -344,10 +345,10 @@ func (t *looseToken) readJWT(value string) {
 	c, _ := decodeLoose(segments[1])
 	t.claims = looseObject(c)
 	if !t.hidden && t.broken == "" && len(segments) < 3 {
-		t.broken = "the token ends before its signature"
+		t.broken = fmt.Sprintf("the token is cut (truncated): %d parts instead of 3, %d characters, it ends before its signature", len(segments), len(value))
 	}
 	if !t.hidden && t.broken == "" && len(segments) == 3 && t.claims == nil && len(segments[1]) > 0 {
-		t.broken = "the payload of the token does not decode"
+		t.broken = fmt.Sprintf("the token is cut or altered: its payload does not decode (%d characters)", len(value))
 	}
 }
 

@@ -83,12 +83,13 @@ func (s *httpScanner) head(m *httpMessage, data []byte) []byte {
 	place := fmt.Sprintf("line %d", m.at)
 	m.header = http.Header{}
 	count := 0
-	var name, value string
+	var name string
+	var value []byte
 	flush := func() {
 		if name != "" {
-			s.in.putField(m.header, &count, name, value, place)
+			s.in.putField(m.header, &count, name, string(value), place)
 		}
-		name, value = "", ""
+		name, value = "", value[:0]
 	}
 	defer flush()
 	line, rest := httpLine(data)
@@ -98,7 +99,7 @@ func (s *httpScanner) head(m *httpMessage, data []byte) []byte {
 	}
 	for bad := false; len(line) > 0; line, rest = httpLine(rest) {
 		if (line[0] == ' ' || line[0] == '\t') && name != "" { // obs-fold, RFC 9112 section 5.2
-			value += " " + strings.TrimSpace(string(line))
+			value = append(append(value, ' '), bytes.TrimSpace(line)...)
 			continue
 		}
 		flush()
@@ -106,15 +107,15 @@ func (s *httpScanner) head(m *httpMessage, data []byte) []byte {
 			m.pseudoField(string(line))
 			continue
 		}
-		n, v, ok := strings.Cut(string(line), ":")
-		if !ok || n == "" {
+		n, v, ok := bytes.Cut(line, []byte{':'})
+		if !ok || len(n) == 0 {
 			if !bad {
 				s.in.remark(place, "message has a header line without a colon")
 			}
 			bad = true
 			continue
 		}
-		name, value = n, v
+		name, value = string(n), append(value[:0], v...)
 	}
 	return rest
 }
@@ -167,7 +168,8 @@ func (s *httpScanner) body(m *httpMessage, rest []byte) (body []byte, n int) {
 	}
 	if length, err := strconv.Atoi(m.header.Get("Content-Length")); err == nil && length >= 0 && length <= len(rest) {
 		after := rest[length:]
-		if skip := len(after) - len(bytes.TrimLeft(after, "\r\n")); skip == len(after) || httpIsStart(after[skip:]) {
+		near := after[:min(len(after), 4096)] // a longer run of empty lines is not looked through again and again
+		if skip := len(near) - len(bytes.TrimLeft(near, "\r\n")); skip == len(after) || httpIsStart(after[skip:]) {
 			return rest[:length], length
 		}
 	}

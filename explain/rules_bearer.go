@@ -22,7 +22,7 @@ func bearerCauses() []cause {
 		row("token-missing", "medium", "RFC 6750 2, 3", one(holdfast.CodeRequestAuthMissing), topicTokenMissing|topicToken, "no Authorization in a complete capture, and no later success", "present",
 			Fix{Client: "send the access token in the Authorization header", ResourceServer: "challenge with resource_metadata, so that clients find the authorization server"}, findTokenMissing),
 		row("token-malformed", "medium", "RFC 6750 2.1", one(holdfast.CodeRequestAuthMalformed), topicTokenForm|topicToken|topicTokenMissing|topicScheme, "the value: quotes, blanks, a doubled scheme, a cut", "well formed",
-			Fix{Client: "send the scheme, one space and the bare token exactly as issued: trim quotes, blanks and line breaks, write the scheme once"}, findTokenMalformed, "token-missing", "token-signature-invalid"),
+			Fix{Client: "send the scheme, one space and the whole token exactly as issued: trim quotes, blanks and line breaks, write the scheme once, do not cut the value"}, findTokenMalformed, "token-missing", "token-signature-invalid"),
 		row("token-expired", "medium", "RFC 6750 3.1, RFC 9068 4", one(holdfast.CodeTokenTimeExpired), topicExpired|topicToken, "exp against Date", "exp ahead",
 			Fix{Client: "refresh: obtain a new token before exp"}, findExpired, "token-revoked", "token-key-unknown"),
 		row("token-not-yet-valid", "medium", "RFC 9068 4", one(holdfast.CodeTokenTimeEarly), topicNotYet|topicToken|topicClock, "nbf (or iat) of the token against Date", "nbf passed",
@@ -548,8 +548,8 @@ func findGrantInvalid(s *scene, g *sight) *finding {
 	}
 	kind, value := g.grant()
 	f := found(Medium, "The authorization server refuses the grant (invalid_grant), and the proof has no fault that explains it.").stated("answer", g.said.quote())
-	if !s.noProofTrouble(g) {
-		f.conf = Low
+	if !s.noProofTrouble(g) || strings.Contains(strings.ToLower(g.said.description), "dpop") {
+		f.conf = Low // the words are about the proof
 	}
 	if value != "" && kind == "code" {
 		if o := s.previous(g, func(o *sight) bool { k, v := o.grant(); return k == kind && v == value && o.ok }); o != nil {
@@ -611,8 +611,14 @@ func findClientAuth(s *scene, g *sight) *finding {
 	if g.said.errorCode != "invalid_client" && !(g.x.Status == 401 && g.said.topics&topicClientAuth != 0 && g.said.errorCode != "invalid_dpop_proof" && g.said.errorCode != "use_dpop_nonce") {
 		return nil
 	}
-	f := found(High, "The client authentication was refused (invalid_client): the failure concerns the client's secret or assertion, not the proof.").stated("answer", g.said.quote())
+	f := found(Medium, "The client authentication was refused (invalid_client): the failure concerns the client's secret or assertion, not the proof.").stated("answer", g.said.quote())
+	if !s.noProofTrouble(g) {
+		f.conf = Low
+	}
 	if a := g.form.Get("client_assertion"); a != "" {
+		if f.conf == Medium {
+			f.conf = High
+		}
 		t := readLooseToken(a)
 		f.computed("client_assertion", "used for the first time in this capture", "", "", "RFC 7523 3")
 		if aud := stringsOf(t.claims["aud"]); len(aud) > 0 {

@@ -144,6 +144,11 @@ func (g *sight) serverOff() (time.Duration, bool) {
 // serverWrong reports whether the clock of g's server stands alone: other
 // servers agree with the capture, or with the proofs, and it does not.
 func (s *scene) serverWrong(g *sight) (by time.Duration, why string, ok bool) {
+	if v := g.view; v != nil && !v.date.IsZero() && !g.date.IsZero() && abs(v.date.Sub(g.date)) > clocksAgree {
+		if d, known := g.offset(); known && abs(d) <= clocksAgree { // the edge and the client agree, the backend does not
+			return v.date.Sub(g.date), "the Date of the edge and iat of the proof agree with each other", true
+		}
+	}
 	off, known := s.serverOffset(g)
 	if !known || abs(off) < clocksAgree {
 		return 0, "", false
@@ -316,14 +321,21 @@ func findServerClock(s *scene, g *sight) *finding {
 		return nil
 	}
 	d, known := g.offset()
+	if known && g.view != nil && abs(d) < abs(by) {
+		d = -by // judged by the clock of the backend
+	}
 	if known && abs(d) < ordinarySkew || !known && g.said.topics&(topicExpired|topicNotYet|topicClock) == 0 {
 		return nil
 	}
 	if !clockTrouble(g) && g.said.topics&(topicExpired|topicNotYet) == 0 {
 		return nil
 	}
+	date := g.date
+	if g.view != nil && !g.view.date.IsZero() {
+		date = g.view.date
+	}
 	return found(High, fmt.Sprintf("The clock of the server %s is wrong: its Date is %s the other clocks, and iat agrees with them.", g.origin, inWords(by))).heavier(20).
-		computed("Date of this server", g.date.UTC().Format(time.RFC3339)+", "+inWords(by)+" the other clocks", why, "proof.iat", "RFC 9449 11.1").stated("answer", g.said.quote())
+		computed("Date of this server", date.UTC().Format(time.RFC3339)+", "+inWords(by)+" the other clocks", why, "proof.iat", "RFC 9449 11.1").stated("answer", g.said.quote())
 }
 
 func findTightWindow(s *scene, g *sight) *finding {

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -77,7 +78,7 @@ func keyCauses() []cause {
 			code: "key-unavailable", class: class, family: FamilyPoP, severity: "high", rfc: "RFC 9449 11.4",
 			topics: topicKeyStore, decides: "a key store error, a stored thumbprint without a key, a page that is no secure context", rulesOut: "key found and thumbprint equal",
 			beats: []string{"proof-missing", "token-missing", "key-regenerated-token-cached", "bound-token-sent-as-bearer", "proof-missing-at-token-endpoint"},
-			fix:   Fix{Client: "detect that the key is gone, clear the tokens bound to it and log in again; keep the key where it survives (and serve the page from a secure context)"},
+			fix:   Fix{Client: "detect that the key is gone, clear the tokens bound to it and log in again; keep the key where it survives (and serve the page over https, from a secure context)"},
 			scan:  scanKeyUnavailable,
 		},
 		{
@@ -695,7 +696,7 @@ func (s *scene) certificateHash(g *sight) string {
 
 func findCertMissing(s *scene, g *sight) *finding {
 	want := s.certificateHash(g)
-	if want == "" || s.cert != nil {
+	if want == "" || s.presentedCert(g, want) != "" {
 		return nil
 	}
 	f := found(Medium, "The token is bound to a client certificate (x5t#S256 "+want+"), and no certificate reached the verifier.").
@@ -744,16 +745,73 @@ func (s *scene) allFineBut(g *sight, check string) bool {
 
 func findCertMismatch(s *scene, g *sight) *finding {
 	want := s.certificateHash(g)
-	if want == "" || s.cert == nil {
+	if want == "" {
 		return nil
 	}
-	sum := sha256.Sum256(s.cert.Raw)
-	got := jose.EncodeSegment(sum[:])
-	if got == want {
+	got := s.presentedCert(g, want)
+	if got == "" || got == want {
 		return nil
 	}
 	return found(High, "The token is bound to certificate x5t#S256 "+want+", but the certificate that was presented is "+got+".").heavier(5).
 		computed("x5t#S256 of the presented certificate", got, want, "binding.x5t", "RFC 8705 3")
+}
+
+// presentedCert is the thumbprint of the client certificate that reached the
+// verifier: from the evidence, from a header of a proxy, or from a log that
+// names it beside the wanted one.
+func (s *scene) presentedCert(g *sight, want string) string {
+	if s.cert != nil {
+		sum := sha256.Sum256(s.cert.Raw)
+		return jose.EncodeSegment(sum[:])
+	}
+	for _, o := range [...]*sight{g, g.view} {
+		if o == nil {
+			continue
+		}
+		if c := certIn(o); c != nil {
+			sum := sha256.Sum256(c.Raw)
+			return jose.EncodeSegment(sum[:])
+		}
+	}
+	for _, l := range s.logs {
+		if l.doc.Kind == KindServerConfig || !strings.Contains(l.text, want) && l.topics&topicCertificate == 0 {
+			continue
+		}
+		for _, m := range thumbLike.FindAllString(l.text, -1) {
+			if m != want && isThumbprint(m) {
+				return m
+			}
+		}
+	}
+	return ""
+}
+
+// certIn reads the certificate that a proxy passed on in a header: Client-Cert
+// (RFC 9440), or PEM as nginx and others write it.
+func certIn(g *sight) *x509.Certificate {
+	name := certHeader(g)
+	if name == "" {
+		return nil
+	}
+	v := g.x.RequestHeader.Get(name)
+	if u, err := url.QueryUnescape(strings.ReplaceAll(v, "+", "%2B")); err == nil {
+		v = u
+	}
+	if i := strings.Index(v, "Cert=\""); i >= 0 { // XFCC
+		v, _, _ = strings.Cut(v[i+6:], `"`)
+	}
+	for _, cut := range [...]string{"-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----", ":", "\n", "\r", "\t", " "} {
+		v = strings.ReplaceAll(v, cut, "")
+	}
+	der, err := base64.StdEncoding.DecodeString(v)
+	if err != nil {
+		return nil
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil
+	}
+	return c
 }
 
 // certificateForm recognises an x5t#S256 over the wrong bytes.

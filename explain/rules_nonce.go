@@ -73,7 +73,7 @@ func nonceCauses() []cause {
 			topics: topicClientAuth | topicAssertionReplay | topicReplay, decides: "the same client assertion in both bodies, invalid_client", rulesOut: "different jti",
 			beats: []string{"client-authentication-failed", "proof-reused-on-retry", "nonce-challenge-unhandled"},
 			fix: Fix{
-				Client:              "make a new client assertion (fresh jti) for every attempt, the nonce retry included",
+				Client:              "make a new client assertion (fresh jti) for every attempt, the nonce retry included: one new assertion per attempt",
 				AuthorizationServer: `say "assertion replayed" in the error`,
 			},
 			find: findAssertionReused,

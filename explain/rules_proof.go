@@ -235,6 +235,11 @@ func (s *scene) clientFlag(name string) bool {
 			return true
 		}
 	}
+	for _, o := range s.all { // a registration (RFC 7591)
+		if o.json[name] == true || looseObject(o.x.RequestBody)[name] == true {
+			return true
+		}
+	}
 	return false
 }
 

@@ -96,7 +96,8 @@ type targets struct {
 	source       FactSource // of what the verifier saw
 	how          string
 	conf         Confidence
-	clientSide   bool // htu differs from the client's own URL
+	shown        string // the path as the server wrote it, where a URL cannot hold it
+	clientSide   bool   // htu differs from the client's own URL
 }
 
 // target decides which of the htu causes holds, and returns a finding if it is
@@ -122,7 +123,7 @@ func (s *scene) target(g *sight, want string) *finding {
 		return f
 	}
 	t := s.targetsOf(g)
-	if t == nil || classify(t) != want {
+	if t == nil || t.shown == "" && classify(t) != want || t.shown != "" && want != "htu-path-encoding-mismatch" {
 		return nil
 	}
 	f := found(t.conf, summaryOf(t, want)).heavier(5)
@@ -130,16 +131,23 @@ func (s *scene) target(g *sight, want string) *finding {
 		f.computed("htu of the proof", shownURI(g.proof.htu), g.place(), "proof.htu", "RFC 9449 4.3 (9)")
 	} else {
 		f.computed("htu of the proof", shownURI(g.proof.htu)+", which is the URL that the client called", "", "proof.htu", "RFC 9449 4.3 (9)")
-		f.because = append(f.because, Fact{Fact: "URL as the server saw it (" + t.how + ")", Observed: t.seen.String(), Expected: t.signed.String(), Source: t.source, Check: "proof.htu", RFC: "RFC 9449 4.3 (9)"})
+		f.because = append(f.because, Fact{Fact: "URL as the server saw it (" + t.how + ")", Observed: t.seenText(), Expected: t.signed.String(), Source: t.source, Check: "proof.htu", RFC: "RFC 9449 4.3 (9)"})
 	}
 	if want == "htu-wrong-endpoint" && strings.ContainsAny(g.proof.htu, "{}<>") || strings.Contains(g.proof.htu, "/:") {
 		f.computed("htu holds a template", "unexpanded placeholder in "+shownURI(g.proof.htu)+", taken literally", "the final URL", "", "")
 		f.summary = "htu in the proof is an unexpanded URL template (" + shownURI(g.proof.htu) + "), not the request URL."
 	}
 	if want == "htu-path-encoding-mismatch" {
-		f.computed("the two paths are equal after decoding", "percent-encoded on one side, decoded on the other: "+t.signed.EscapedPath()+" and "+t.seen.EscapedPath(), "", "proof.htu", "RFC 3986 6.2.2")
+		f.computed("the two paths are equal after decoding", "percent-encoded on one side, decoded on the other: "+t.signed.EscapedPath()+" and "+firstOf(t.shown, t.seen.EscapedPath()), "", "proof.htu", "RFC 3986 6.2.2")
 	}
 	return f.stated("answer", g.said.quote())
+}
+
+func (t *targets) seenText() string {
+	if t.shown != "" {
+		return t.seen.Scheme + "://" + t.seen.Host + t.shown
+	}
+	return t.seen.String()
 }
 
 // shownURI is a URI of a proof as it may be shown: a query may hold a token.
@@ -173,7 +181,7 @@ func (s *scene) targetsOf(g *sight) *targets {
 		return nil
 	}
 	about := g.said.topics&topicHTU != 0
-	vague := g.said.specific()&^(topicTokenForm|topicTokenMissing|topicScope) == 0
+	vague := vagueWords(g)
 	logAbout := s.logSays(topicHTU)
 	if !about && !vague && !logAbout {
 		return nil
@@ -192,6 +200,9 @@ func (s *scene) targetsOf(g *sight) *targets {
 	if !about && !logAbout {
 		return nil
 	}
+	if t := s.encodedPath(g, signed); t != nil {
+		return t
+	}
 	if seen, how := s.hintedURL(g, signed); seen != nil {
 		conf := Medium
 		if strings.HasPrefix(how, "issuer") {
@@ -202,10 +213,50 @@ func (s *scene) targetsOf(g *sight) *targets {
 	return nil
 }
 
+// vagueWords reports whether the server's words name no other fault than that
+// the proof, or the token, or the grant was not accepted.
+func vagueWords(g *sight) bool {
+	rest := g.said.specific() &^ (topicTokenForm | topicTokenMissing | topicScope | topicScheme)
+	if strings.Contains(strings.ToLower(g.said.description), "dpop") {
+		rest &^= topicGrant | topicProofForm | topicProofSignature | topicTokenSignature
+	}
+	return rest == 0
+}
+
 // serverSide reports whether an exchange was captured at the server itself,
 // with an inner URL that no client would call.
 func (s *scene) serverSide(g *sight) bool {
 	return s.ev.Vantage == "server" && (innerHost(g.url.Hostname()) || g.url.Scheme == "http") || s.backend(g) && g.view == nil && g.viewOf == nil && innerHost(g.url.Hostname())
+}
+
+// encodedPath infers that the server compares a decoded path: the path has
+// percent-encoded characters, and the server's words show it without them, or
+// paths without them work.
+func (s *scene) encodedPath(g *sight, signed *url.URL) *targets {
+	plain := decoded(signed.EscapedPath())
+	if !strings.Contains(signed.EscapedPath(), "%") || plain == signed.EscapedPath() {
+		return nil
+	}
+	seen := *signed
+	seen.RawPath, seen.Path = "", plain
+	t := &targets{signed: signed, seen: &seen, shown: plain, source: Stated, conf: High}
+	said := strings.Join(g.x.Header["Www-Authenticate"], " ") + " " + string(g.x.Body[:min(len(g.x.Body), maxWords)])
+	if strings.Contains(said, plain) {
+		t.how = "the path in its answer"
+		return t
+	}
+	for _, l := range s.logs {
+		if strings.Contains(l.text, plain) {
+			t.how = l.doc.Kind + ": " + l.text
+			return t
+		}
+	}
+	if o := s.worked(g); o != nil && !strings.Contains(o.url.EscapedPath(), "%") && g.said.topics&topicHTU != 0 {
+		t.conf, t.source = Medium, Computed
+		t.how = fmt.Sprintf("inferred: exchange %d, a path without encoded characters, works", o.n)
+		return t
+	}
+	return nil
 }
 
 func forwardedURL(v *sight) *url.URL {
@@ -407,5 +458,5 @@ func summaryOf(t *targets, code string) string {
 	if t.clientSide {
 		return "htu in the proof names " + shownURI(t.signed.String()) + ", the request went to " + shownURI(t.seen.String()) + ": the " + what + " differs."
 	}
-	return "The proof is right for the URL that the client called, but behind the proxy the server compares htu with " + shownURI(t.seen.String()) + ": the " + what + " differs."
+	return "The proof is right for the URL that the client called, but behind the proxy the server compares htu with " + shownURI(t.seenText()) + ": the " + what + " differs."
 }

@@ -158,7 +158,7 @@ func scanPreflight(s *scene) []*finding {
 	return out
 }
 
-var missingProofWords = words(`(no|missing|without|absent|lacks?|null|empty|not (present|found|received|provided|sent)|required)[^.;]{0,30}dpop|dpop[^.;]{0,40}(no\b|missing|absent|null|empty|not (present|found|received|provided|sent)|none|required|="?-"?$|=-)`)
+var missingProofWords = words(`\b(no|missing|without|absent|lacks?( a| the)?|null|empty)( a| an| the| any| http| request)* ?dpop([ _-](proof|header|jwt|token|field))*\b|\bdpop([ _-]?(proof|header|jwt|token|field))*"?( is| was| =|:|=)* ?"?(missing|absent|null|nil|none|empty|not (present|found|received|provided|sent|set)|required but)|\b(http_)?dpop="?-?"?(\s|$)|(header|field)s?[^.;]{0,20}without dpop`)
 
 func findProofStripped(s *scene, g *sight) *finding {
 	sent := g
@@ -186,7 +186,7 @@ func findProofStripped(s *scene, g *sight) *finding {
 	}
 	said := missingProofWords.MatchString(g.said.quote()) && g.said.topics&topicProofMissing != 0
 	for _, l := range s.logs {
-		if l.doc.Kind == KindServerLog && missingProofWords.MatchString(l.text) {
+		if l.doc.Kind == KindServerLog && missingProofWords.MatchString(l.text) && s.noProofTrouble(g) {
 			return base(High).stated("server log", l.text).stated("answer", g.said.quote())
 		}
 	}

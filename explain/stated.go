@@ -101,10 +101,12 @@ var topicWords = []struct {
 	{words(`invalid_dpop_proof|dpop`), topicProof},
 	{words(`invalid_token|invalid token|invalidtoken|token (is )?(invalid|rejected)`), topicToken},
 	{words(`cors|access-control|cross.origin|preflight|refused to get unsafe header|blocked by`), topicCORS},
-	{words(`(key|keystore|key store|keychain|keyring|indexeddb|secure enclave|hsm|tpm|crypto\.subtle|subtlecrypto|webcrypto)[^.]{0,60}(not found|missing|unavailable|no such|undefined|failed|error|lost|denied|locked|cannot|could not|null|invalidated|deleted|not be (loaded|opened|read)|evicted|cleared)|(no|missing|lost|cannot (find|load|open)|could not (find|load|open|read)|failed to (load|open|read|get|find)|unable to (find|load|open|read))[^.]{0,30}(private |dpop |signing |proof |non-extractable )*(key|keypair|key pair|crypto\.subtle|keystore|keychain)\b|secure context|errSecItemNotFound|KeyPermanentlyInvalidated|NotFoundError|InvalidStateError`), topicKeyStore},
+	{words(`(key|keystore|key store|keychain|keyring|indexeddb|secure enclave|hsm|tpm|crypto\.subtle|subtlecrypto|webcrypto)[^.]{0,60}(not found|missing|unavailable|no such|undefined|failed|error|lost|denied|locked|cannot|could not|null|invalidated|deleted|not be (loaded|opened|read)|evicted|cleared)|(no|missing|lost|cannot (find|load|open)|could not (find|load|open|read)|failed to (load|open|read|get|find)|unable to (find|load|open|read))[^.]{0,30}(private |dpop |signing |proof |non-extractable )*(key|keypair|key pair|crypto\.subtle|keystore|keychain)\b|secure ?context|reading '(generateKey|subtle|sign|importKey)'|errSecItemNotFound|KeyPermanentlyInvalidated|NotFoundError|InvalidStateError`), topicKeyStore},
 }
 
 func words(pattern string) *regexp.Regexp { return regexp.MustCompile(`(?i)` + pattern) }
+
+var camelCase = regexp.MustCompile(`([a-z])([A-Z])`)
 
 // maxWords bounds the text of one answer or log line that is searched for topics.
 const maxWords = 4 << 10
@@ -112,6 +114,9 @@ const maxWords = 4 << 10
 func topicsOf(text string) topic {
 	if len(text) > maxWords {
 		text = text[:maxWords]
+	}
+	if camelCase.MatchString(text) { // InvalidIssuedAt
+		text += " " + camelCase.ReplaceAllString(text, "$1 $2")
 	}
 	var t topic
 	for i := range topicWords {

@@ -49,6 +49,8 @@ func (s *scene) isRefusal(g *sight) bool {
 		return len(g.said.challenges) > 0
 	case g.role.atServer() && st >= 400:
 		return true
+	case st >= 400 && st < 500 && g.proof != nil && g.viewOf == nil && s.sameProofBefore(g) != nil:
+		return true
 	case st == http.StatusBadRequest:
 		return len(g.said.challenges) > 0 || g.said.errorCode == "use_dpop_nonce" || g.said.topics&authTopics != 0 || s.brokenFact(g)
 	case st == 431 || st == 494:

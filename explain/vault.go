@@ -69,20 +69,33 @@ func (v *vault) add(s string) {
 	}
 }
 
+// isSchemeName: the name of an authentication scheme is no secret.
+func isSchemeName(w string) bool {
+	switch strings.ToLower(strings.TrimRight(w, ":")) {
+	case "bearer", "dpop", "basic", "token", "digest", "negotiate":
+		return true
+	}
+	return false
+}
+
 func (v *vault) exchange(x *holdfast.Exchange) {
 	for _, list := range [...][]holdfast.Secret{x.Request.Authorization, x.Request.Proofs, x.Request.Query} {
 		for _, s := range list {
 			raw := s.Reveal()
 			v.add(raw)
 			for _, w := range strings.FieldsFunc(raw, func(r rune) bool { return r == ' ' || r == ',' }) {
-				v.add(w)
+				if !isSchemeName(w) {
+					v.add(w)
+				}
 			}
 		}
 	}
 	for _, name := range secretHeaders {
 		for _, s := range x.RequestHeader[name] {
 			for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' || r == ';' }) {
-				v.add(w)
+				if !isSchemeName(w) {
+					v.add(w)
+				}
 				if _, value, ok := strings.Cut(w, "="); ok {
 					v.add(value)
 				}
