@@ -18,10 +18,9 @@ const detectHead = 64 << 10
 const accepted = "accepted are HAR, curl -v or --trace-ascii output, raw HTTP messages, transcripts, evidence bundles, " +
 	"JWK sets, server metadata, token and introspection responses, server logs, server configuration, browser console text and notes"
 
-// detectKind tells the kind of a file by its first bytes. whole says that head
-// is all of it. If the file is no evidence, kind is "" and looks names what it
-// looks like.
-func detectKind(head []byte, whole bool) (kind, looks string) {
+// detectKind tells the kind of a file by its first bytes. If the file is no
+// evidence, kind is "" and looks names what it looks like.
+func detectKind(head []byte) (kind, looks string) {
 	trimmed := bytes.TrimLeft(head, " \t\r\n")
 	if len(trimmed) == 0 {
 		return "", "an empty file"

@@ -49,7 +49,7 @@ func TestDetectKind(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			kind, looks := detectKind([]byte(tt.text), true)
+			kind, looks := detectKind([]byte(tt.text))
 			if kind != tt.kind || tt.looks != "" && !strings.Contains(looks, tt.looks) {
 				t.Errorf("got %q %q, want %q %q", kind, looks, tt.kind, tt.looks)
 			}

@@ -275,7 +275,7 @@ func (w *folderWalk) file(name string, it manifestItem) {
 	w.in.readStream(f, shown, it)
 }
 
-// manifestKinds are the kinds that a manifest may name.
+// manifestKind reports whether a manifest may name kind.
 func manifestKind(kind string) bool {
 	switch kind {
 	case fileHAR, fileRequest, fileResponse, fileNoAnswer, fileTranscript, fileCurl, fileBundle:
@@ -290,7 +290,7 @@ func (in *intake) readStream(r io.Reader, name string, it manifestItem) {
 	in.begin(name, it.Kind)
 	defer in.end()
 	br := detectEncoding(capFile(r))
-	head, err := br.Peek(detectHead)
+	head, _ := br.Peek(detectHead) // an error comes again when it is read
 	kind := it.Kind
 	if kind != "" && !manifestKind(kind) {
 		in.remark("", "kind %s of the manifest is not known, its content decides", quoteShort(kind))
@@ -298,7 +298,7 @@ func (in *intake) readStream(r io.Reader, name string, it manifestItem) {
 	}
 	if kind == "" {
 		var looks string
-		if kind, looks = detectKind(head, err == io.EOF); kind == "" {
+		if kind, looks = detectKind(head); kind == "" {
 			in.ev.Sources = in.ev.Sources[:len(in.ev.Sources)-1]
 			in.lost("", "looks like %s; %s", looks, accepted)
 			return

@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/holdfast-oauth/holdfast"
@@ -127,14 +126,4 @@ func markAuthorization(s string) holdfast.Fact {
 		return holdfast.FactTokenValue
 	}
 	return holdfast.FactAuthorization | holdfast.FactTokenValue
-}
-
-// markedForm reports whether the named field of a form was removed.
-func markedForm(form url.Values, name string) bool {
-	for _, v := range form[name] {
-		if marked(v) {
-			return true
-		}
-	}
-	return false
 }

@@ -306,7 +306,7 @@ func faultOf(p *looseProof) string {
 	case p.alphabet == "standard alphabet":
 		return "it uses the standard base64 alphabet (+ or /) instead of base64url"
 	case p.alphabet != "":
-		return "it has a " + p.alphabet
+		return "it has a " + p.alphabet + " in it"
 	case p.parts != 3:
 		return fmt.Sprintf("it has %d parts instead of 3", p.parts)
 	}
@@ -546,7 +546,13 @@ func nearName(claims map[string]any, want string) string {
 	}
 	known := []string{"jti", "htm", "htu", "iat", "ath", "nonce", "exp", "nbf", "iss", "sub", "aud"}
 	for _, n := range names {
-		if slices.Contains(known, n) || len(n) != len(want) {
+		if slices.Contains(known, n) {
+			continue
+		}
+		if oneEdit(strings.ToLower(n), want) {
+			return n
+		}
+		if len(n) != len(want) {
 			continue
 		}
 		a, b := []byte(strings.ToLower(n)), []byte(want)
@@ -557,6 +563,24 @@ func nearName(claims map[string]any, want string) string {
 		}
 	}
 	return ""
+}
+
+// oneEdit reports whether one letter replaced, added or left out makes a of b.
+func oneEdit(a, b string) bool {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	i := 0
+	for i < len(b) && a[i] == b[i] {
+		i++
+	}
+	switch len(a) - len(b) {
+	case 0:
+		return i < len(b) && a[i+1:] == b[i+1:]
+	case 1:
+		return a[i+1:] == b[i:]
+	}
+	return false
 }
 
 func findHTM(_ *scene, g *sight) *finding {

@@ -138,7 +138,7 @@ func (s *scene) target(g *sight, want string) *finding {
 		f.summary = "htu in the proof is an unexpanded URL template (" + shownURI(g.proof.htu) + "), not the request URL."
 	}
 	if want == "htu-path-encoding-mismatch" {
-		f.computed("the two paths are equal after decoding", "percent-encoded on one side, decoded on the other: "+t.signed.EscapedPath()+" and "+firstOf(t.shown, t.seen.EscapedPath()), "", "proof.htu", "RFC 3986 6.2.2")
+		f.computed("the two paths are equal after decoding", "percent-encoded on one side, decoded on the other: "+pathAsWritten(t.signed)+" and "+firstOf(t.shown, pathAsWritten(t.seen)), "", "proof.htu", "RFC 3986 6.2.2")
 	}
 	return f.stated("answer", g.said.quote())
 }
@@ -372,7 +372,7 @@ func (s *scene) hintedURL(g *sight, signed *url.URL) (*url.URL, string) {
 // none after normalisation.
 func classify(t *targets) string {
 	a, b := t.signed, t.seen
-	ap, bp := a.EscapedPath(), b.EscapedPath()
+	ap, bp := pathAsWritten(a), pathAsWritten(b)
 	if ap == "" {
 		ap = "/"
 	}
@@ -410,6 +410,15 @@ func classify(t *targets) string {
 		return "htu-host-mismatch-behind-proxy"
 	}
 	return "htu-wrong-endpoint"
+}
+
+// pathAsWritten is the path without the percent-encoding that net/url would
+// add: "/a b" and "/a%20b" are two spellings.
+func pathAsWritten(u *url.URL) string {
+	if u.RawPath != "" {
+		return u.RawPath
+	}
+	return u.EscapedPath()
 }
 
 func portOf(u *url.URL) string {

@@ -112,22 +112,21 @@ func sameIntent(g, o *sight) bool {
 		ca, cb := g.form.Get("client_id"), o.form.Get("client_id")
 		return ca == "" || cb == "" || ca == cb
 	}
-	return !differentParty(g.token, o.token)
+	return !differentParty(g, o)
 }
 
-// differentParty reports whether two tokens belong to different users or
-// clients, as far as their claims say.
-func differentParty(a, b *looseToken) bool {
-	if a == nil || b == nil || a.claims == nil || b.claims == nil {
+// differentParty reports whether two requests belong to different users or
+// clients: the subjects of their tokens differ, and so do their proof keys. One
+// of the two alone can change within one story.
+func differentParty(a, b *sight) bool {
+	if a.token == nil || b.token == nil {
 		return false
 	}
-	for _, name := range [...]string{"sub", "client_id", "azp"} {
-		x, y := text(a.claims, name), text(b.claims, name)
-		if x != "" && y != "" && x != y && !marked(x) && !marked(y) {
-			return true
-		}
+	x, y := text(a.token.claims, "sub"), text(b.token.claims, "sub")
+	if x == "" || y == "" || x == y || marked(x) || marked(y) {
+		return false
 	}
-	return false
+	return a.jkt() != "" && b.jkt() != "" && a.jkt() != b.jkt()
 }
 
 // previous returns the latest earlier exchange that satisfies f.
