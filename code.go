@@ -1,5 +1,7 @@
 package holdfast
 
+import "fmt"
+
 // Code is the stable identifier of one reason for a refusal, such as
 // proof.htu.mismatch: the id of the check (check.go) and a suffix. A Code is an
 // error that is returned without allocation, so errors.Is(err,
@@ -369,3 +371,13 @@ func (c Code) Public() string { return c.info().public }
 
 // Remedy returns what a developer or operator can do about it.
 func (c Code) Remedy() string { return c.info().remedy }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (c *Code) UnmarshalText(b []byte) error {
+	v, ok := ParseCode(string(b))
+	if !ok {
+		return fmt.Errorf("code %q is not known", clip(string(b)))
+	}
+	*c = v
+	return nil
+}

@@ -165,7 +165,7 @@ func (r *Replays) Use(_ context.Context, id ReplayID, until time.Time) (bool, er
 		return false, CodeServerReplayFull
 	}
 	b := &s.ring[uint64(epoch)%replayRing] // uint64: a clock before 1970 is no reason to panic
-	b.epoch = max(b.epoch, epoch)          // after the clock was set back, a stretch of a later turn may be here
+	b.epoch = epoch                        // all epochs lie in replayRing stretches from s.oldest, so no other one is here
 	if b.slots == nil {
 		b.slots, s.spare = s.spare, nil
 	}

@@ -365,3 +365,16 @@ func showAuthentication(e *evidence) (string, string) {
 	}
 	return got, want
 }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]. Text that names no
+// status is an error and leaves Unknown.
+func (s *Status) UnmarshalText(b []byte) error {
+	for i, n := range statusNames {
+		if n == string(b) {
+			*s = Status(i)
+			return nil
+		}
+	}
+	*s = Unknown
+	return fmt.Errorf("status %s is not known", strconv.QuoteToASCII(clip(string(b))))
+}

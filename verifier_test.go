@@ -280,6 +280,30 @@ func TestJKTOutsideCnfBindsNothing(t *testing.T) { // D-6.1-02
 	refused(t, f, f.present(t, f.claims()), Requirement{}, CodeBindingSchemeNotBound)
 }
 
+func TestTokensAreBounded(t *testing.T) {
+	f := newFixture(t, nil)
+	for n, want := range map[int]Code{MaxTokenBytes: CodeOK, MaxTokenBytes + 1: CodeRequestAuthMalformed} {
+		c := f.claims()
+		c.Token = NewSecret(strings.Repeat("a", n))
+		p := f.present(t, c)
+		p.Authorization = []Secret{NewSecret("DPoP " + c.Token.Reveal())}
+		if _, err := f.v.Verify(t.Context(), p, Requirement{}); CodeOf(err) != want {
+			t.Errorf("a token of %d bytes: got %v, want %v", n, err, want)
+		}
+	}
+}
+
+// Whether a nonce was needed cannot be said where the time is not known.
+func TestNonceForStaleIsUnknownWithoutATime(t *testing.T) {
+	nonces, _ := newTestNonces(t, NonceConfig{})
+	f := newFixture(t, func(c *Config) { c.Proof.Nonces, c.Proof.Nonce = nonces, NonceForStale })
+	p := f.present(t, f.claims())
+	p.Hidden = FactTime
+	if o, _ := f.v.Explain(t.Context(), p, Requirement{}).Outcome("proof.nonce"); o.Status != Unknown || o.Code != CodeServerNonce {
+		t.Errorf("proof.nonce is %v (%v), want unknown", o.Status, o.Code)
+	}
+}
+
 // An Access is a copy: the caller cannot change what a token cache holds.
 func TestAccessIsACopy(t *testing.T) {
 	shared := &sharedToken{}

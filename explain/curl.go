@@ -29,7 +29,7 @@ const (
 	curlBody                      // body of an answer
 )
 
-// curlReader follows a terminal session line by line.
+// curlReader follows terminal output line by line.
 type curlReader struct {
 	in    *intake
 	phase curlPhase

@@ -93,7 +93,7 @@ func TestReadCurl(t *testing.T) {
 		name, text string
 		want       []want
 	}{
-		{"a session with its command", command + curlHTTP1, []want{full}},
+		{"output with its command", command + curlHTTP1, []want{full}},
 		{"a capture without the command", curlHTTP1, []want{full}},
 		{"Windows line endings", strings.ReplaceAll(command+curlHTTP1, "\n", "\r\n"), []want{full}},
 		{"colours of the terminal", strings.ReplaceAll(curlHTTP1, "Content-Type:", "\x1b[1mContent-Type\x1b[0m:"), []want{full}},

@@ -85,7 +85,7 @@ func (t *curlTrace) isHex(pairs, text string) bool {
 	return err == nil && len(raw) == min(16, t.size-len(t.data)) && len(text) >= 48 && len(text)-48 <= 17
 }
 
-// traceFlush hands a complete block to the reader of sessions.
+// traceFlush hands a complete block to the line reader.
 func (c *curlReader) traceFlush() {
 	t := c.trace
 	if t == nil || t.what == "" {

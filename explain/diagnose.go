@@ -353,7 +353,7 @@ func (s *scene) timeline(primary *finding, found []*finding, open []*sight) []St
 		}
 		weight[g] = 20
 		for _, o := range s.sights {
-			if sameIntent(g, o) {
+			if s.sameIntent(g, o) {
 				weight[o] += 4
 			}
 		}

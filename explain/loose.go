@@ -78,9 +78,12 @@ func readLooseProof(raw string) *looseProof {
 	}
 	segments := strings.Split(value, ".")
 	p.parts = len(segments)
-	_, strictErr := jose.Parse(raw, holdfast.MaxProofBytes)
-	if p.sigMark == "" {
-		p.strict = strictErr
+	form := raw
+	if p.sigMark != "" {
+		form = value + "AAAA" // the signature was removed: judge the rest of the form
+	}
+	if !p.hidden {
+		_, p.strict = jose.Parse(form, holdfast.MaxProofBytes)
 	}
 	if len(segments) < 2 {
 		return p
@@ -110,10 +113,16 @@ func readLooseProof(raw string) *looseProof {
 		}
 	}
 	p.readMembers()
-	if len(segments) == 3 && p.sigMark == "" {
-		p.checkSignature(segments[0] + "." + segments[1])
-	}
 	return p
+}
+
+// examine looks for the form in which the signature verifies after all. It is
+// costly, and needed only where the check table refuses the signature, or where
+// nobody asked it.
+func (p *looseProof) examine() {
+	if i := strings.LastIndexByte(p.raw, '.'); p.parts == 3 && p.sigMark == "" && i > 0 {
+		p.checkSignature(p.raw[:i])
+	}
 }
 
 // decodeLoose decodes base64 in any of its dialects and says what is unusual.
@@ -304,6 +313,10 @@ func readLooseToken(raw string) *looseToken {
 	if rest, mark, ok := splitMark(raw); ok {
 		t.hidden = true
 		t.id = markedHash(mark)
+		if _, fault, ok := strings.Cut(mark, "malformed: "); ok {
+			t.broken, t.scrubbed = strings.TrimRight(fault, "]"), true
+			return t
+		}
 		if b, err := jose.DecodeSegment(t.id); err == nil && len(b) == 32 {
 			t.hash, t.hasHash = [32]byte(b), true
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,7 +47,7 @@ var openClaims = []string{
 // access token keeps the claims that are needed. Bodies of successful resource
 // answers are dropped: nothing in them explains a refusal.
 func Redact(ev *Evidence) *Evidence {
-	r := redactor{v: newVault(ev)}
+	r := redactor{v: newVault(ev), users: map[string]string{}}
 	out := *ev
 	out.Exchanges = make([]holdfast.Exchange, len(ev.Exchanges))
 	for i := range ev.Exchanges {
@@ -64,10 +65,13 @@ func Redact(ev *Evidence) *Evidence {
 	return &out
 }
 
-type redactor struct{ v *vault }
+type redactor struct {
+	v     *vault
+	users map[string]string // subject of a token -> its mark: equal subjects keep equal marks
+}
 
 func (r redactor) exchange(x *holdfast.Exchange) holdfast.Exchange {
-	g := newSight(x, 0)
+	g := newSight(x, 0, func(string) topic { return 0 }) // words do not matter here
 	c := *x
 	c.Request.Proofs = make([]holdfast.Secret, len(x.Request.Proofs))
 	for i, p := range x.Request.Proofs {
@@ -76,22 +80,33 @@ func (r redactor) exchange(x *holdfast.Exchange) holdfast.Exchange {
 	}
 	c.Request.Authorization = make([]holdfast.Secret, len(x.Request.Authorization))
 	for i, a := range x.Request.Authorization {
-		c.Request.Authorization[i] = holdfast.NewSecret(redactAuthorization(a.Reveal()))
+		c.Request.Authorization[i] = holdfast.NewSecret(r.authorization(a.Reveal()))
 		c.Request.Hidden |= markAuthorization(c.Request.Authorization[i].Reveal())
 	}
 	c.Request.Query = make([]holdfast.Secret, len(x.Request.Query))
 	for i, q := range x.Request.Query {
-		c.Request.Query[i] = holdfast.NewSecret(redactToken(q.Reveal()))
+		c.Request.Query[i] = holdfast.NewSecret(r.token(q.Reveal()))
 	}
 	c.Request.URL = r.url(x.Request.URL)
 	c.RequestHeader = r.header(x.RequestHeader)
 	setAll(c.RequestHeader, "Dpop", c.Request.Proofs)
 	setAll(c.RequestHeader, "Authorization", c.Request.Authorization)
 	c.Header = r.header(x.Header)
-	c.RequestBody = r.body(x.RequestBody, g.role != roleResource)
-	c.Body = r.body(x.Body, !(g.ok && g.role == roleResource))
+	c.RequestBody = r.body(x.RequestBody, g.role != roleResource || oauthBody(g.json))
+	c.Body = r.body(x.Body, !(g.ok && g.role == roleResource) || oauthBody(g.json))
 	c.Err = r.v.text(x.Err)
 	return c
+}
+
+// oauthBody reports whether a JSON body belongs to OAuth rather than to the API:
+// a registration, a key set, metadata, introspection.
+func oauthBody(m map[string]any) bool {
+	for _, n := range [...]string{"client_id", "redirect_uris", "keys", "issuer", "authorization_servers", "active", "access_token"} {
+		if m[n] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func setAll(h http.Header, name string, values []holdfast.Secret) {
@@ -121,6 +136,7 @@ func redactProof(v string) string {
 		return v
 	}
 	p := readLooseProof(v)
+	p.examine()
 	segments := strings.Split(v, ".")
 	if len(segments) < 2 {
 		return mark
@@ -169,27 +185,20 @@ func scrubbedHeader(p *looseProof) string {
 	return jose.EncodeSegment(b)
 }
 
-func redactAuthorization(v string) string {
+func (r redactor) authorization(v string) string {
 	scheme, rest, ok := strings.Cut(v, " ")
 	if !ok {
 		return hashMark(v)
 	}
-	if fault := tokenFault(rest); fault != "" && !marked(v) {
-		// What is wrong is the finding: keep the form, not the value.
-		inner := strings.Trim(rest, `"' `)
-		if s, tail, ok := strings.Cut(inner, " "); ok && (strings.EqualFold(s, "bearer") || strings.EqualFold(s, "dpop")) {
-			return scheme + " " + s + " " + redactToken(tail)
-		}
-		if len(inner) < highEntropy {
-			return v
-		}
-		return scheme + " " + strings.Replace(rest, inner, mark, 1)
+	if t := readLooseToken(rest); t.broken != "" && !t.hidden {
+		// What is wrong is the finding: it stays, the value does not.
+		return scheme + " [REDACTED malformed: " + t.broken + "]"
 	}
-	return scheme + " " + redactToken(rest)
+	return scheme + " " + r.token(rest)
 }
 
 // redactToken keeps the open claims of a JWT and the hash of the whole.
-func redactToken(v string) string {
+func (r redactor) token(v string) string {
 	if marked(v) || v == "" {
 		return v
 	}
@@ -205,6 +214,11 @@ func redactToken(v string) string {
 	for k, c := range t.claims {
 		if slices.Contains(openClaims, k) {
 			open[k] = c
+		} else if sub, ok := c.(string); ok && k == "sub" {
+			if r.users[sub] == "" {
+				r.users[sub] = fmt.Sprintf("[REDACTED user %d]", len(r.users)+1)
+			}
+			open[k] = r.users[sub]
 		} else {
 			open[k] = mark
 		}
@@ -217,13 +231,13 @@ func redactToken(v string) string {
 }
 
 // redactValue handles the value of a secret parameter.
-func redactValue(name, v string) string {
+func (r redactor) value(name, v string) string {
 	if marked(v) {
 		return v
 	}
 	switch name {
 	case "access_token", "id_token", "client_assertion", "assertion", "subject_token", "actor_token", "token", "refresh_token":
-		return redactToken(v)
+		return r.token(v)
 	case "dpop":
 		return redactProofs(v)
 	}
@@ -251,7 +265,7 @@ func (r redactor) query(q string) string {
 		}
 		switch {
 		case isSecretName(name):
-			parts[i] = name + "=" + url.QueryEscape(redactValue(strings.ToLower(name), plain))
+			parts[i] = name + "=" + url.QueryEscape(r.value(strings.ToLower(name), plain))
 		case r.v.scrub(plain) != plain:
 			parts[i] = name + "=" + url.QueryEscape(r.v.scrub(plain))
 		}
@@ -313,7 +327,7 @@ func (r redactor) tree(v any, name string) any {
 		return out
 	case string:
 		if isSecretName(name) && !harmlessValue(name, t) {
-			return redactValue(strings.ToLower(name), t)
+			return r.value(strings.ToLower(name), t)
 		}
 		return r.v.scrub(t)
 	}

@@ -494,14 +494,14 @@ func findThumbprintWrong(s *scene, g *sight) *finding {
 	}
 	cnf, where, proof, ok := s.mismatch(g)
 	if ok && g.proof.jwk != nil {
-		if what := wrongThumbprint(g.proof.jwk, cnf); what != "" {
+		if what := s.wrongForms(g.proof, cnf); what != "" {
 			return bindingFinding(g, cnf, where, proof, "The confirmation in the token is computed wrong: "+cnf+" is "+what+". RFC 7638 gives "+proof+" for this very key.").heavier(30).
 				computed("how cnf.jkt was computed", what, "SHA-256 over the required members only, RFC 7638", "binding.jkt", "RFC 7638 3")
 		}
 		// The key may have been seen with other members elsewhere.
 		for _, o := range s.all {
 			if o.proof != nil && o.jkt() == proof && len(o.proof.jwk) != len(g.proof.jwk) {
-				if what := wrongThumbprint(o.proof.jwk, cnf); what != "" {
+				if what := s.wrongForms(o.proof, cnf); what != "" {
 					return bindingFinding(g, cnf, where, proof, "The confirmation in the token is computed wrong: "+cnf+" is "+what+". RFC 7638 gives "+proof+" for this very key.").heavier(30).
 						computed("how cnf.jkt was computed", what, "SHA-256 over the required members only, RFC 7638", "binding.jkt", "RFC 7638 3")
 				}
@@ -521,6 +521,17 @@ func findThumbprintWrong(s *scene, g *sight) *finding {
 		}
 	}
 	return nil
+}
+
+// wrongForms is wrongThumbprint with a memory: the search is long.
+func (s *scene) wrongForms(p *looseProof, got string) string {
+	key := [2]string{p.jkt.String() + fmt.Sprint(len(p.jwk)), got}
+	what, ok := s.wrongForm[key]
+	if !ok {
+		what = wrongThumbprint(p.jwk, got)
+		s.wrongForm[key] = what
+	}
+	return what
 }
 
 var thumbLike = words(`[A-Za-z0-9_+/-]{40,}={0,2}`)

@@ -149,7 +149,7 @@ func (s *scene) nonceIgnored(g *sight) *finding {
 	if g.proof == nil || g.proof.hidden || g.proof.hasNonce || !nonceTrouble(g) {
 		return nil
 	}
-	before := s.previous(g, func(o *sight) bool { return o.said.isNonceChallenge() && o.said.nonce != "" && sameIntent(o, g) })
+	before := s.previous(g, func(o *sight) bool { return o.said.isNonceChallenge() && o.said.nonce != "" && s.sameIntent(o, g) })
 	if before == nil {
 		return nil
 	}
@@ -281,7 +281,7 @@ func findGrantConsumed(s *scene, g *sight) *finding {
 	if first == nil {
 		first = s.previous(g, func(o *sight) bool {
 			k, v := o.grant()
-			return o.role == roleToken && o.origin == g.origin && k == kind && (value == "" || v == "") && o.said.isNonceChallenge() && sameIntent(o, g)
+			return o.role == roleToken && o.origin == g.origin && k == kind && (value == "" || v == "") && o.said.isNonceChallenge() && s.sameIntent(o, g)
 		})
 	}
 	if first == nil || g.proof == nil || !g.proof.hidden && !g.proof.hasNonce {

@@ -244,10 +244,7 @@ func (s *scene) clientFlag(name string) bool {
 }
 
 func findProofDuplicated(_ *scene, g *sight) *finding {
-	if g.hides(holdfast.FactProof) {
-		return nil
-	}
-	fields := g.x.Request.Proofs
+	fields := g.x.Request.Proofs // even if removed, they can be counted
 	joined := 0
 	for _, p := range fields {
 		joined += strings.Count(p.Reveal(), ",")

@@ -39,6 +39,8 @@ type scene struct {
 	certDoc   *Document
 	logs      []logLine
 
+	topics    topicMemo
+	wrongForm map[[2]string]string // thumbprint and confirmation -> how the latter was computed
 	verifiers map[string]*holdfast.Verifier
 	provers   map[string]*holdfast.ProofVerifier
 	jwt       holdfast.TokenReader
@@ -85,10 +87,11 @@ func newScene(ctx context.Context, ev *Evidence, k Knowledge) *scene {
 	s := &scene{
 		ev: ev, k: k, nonces: map[string][]origin{}, givenBy: map[string][]*sight{},
 		documents: map[string][]*Document{}, where: map[string][]string{},
+		topics: topicMemo{}, wrongForm: map[[2]string]string{},
 		verifiers: map[string]*holdfast.Verifier{}, provers: map[string]*holdfast.ProofVerifier{},
 	}
 	for i := range ev.Exchanges {
-		g := newSight(&ev.Exchanges[i], i)
+		g := newSight(&ev.Exchanges[i], i, s.topics.of)
 		g.source = s.sourceOf(g.n)
 		s.all = append(s.all, g)
 	}
@@ -183,7 +186,7 @@ func (s *scene) addLines(d *Document) {
 		if t == "" || len(s.logs) >= maxLogLines {
 			continue
 		}
-		s.logs = append(s.logs, logLine{doc: d, text: t, topics: topicsOf(t)})
+		s.logs = append(s.logs, logLine{doc: d, text: t, topics: s.topics.of(t)})
 	}
 }
 
@@ -294,7 +297,7 @@ func (s *scene) remember(g *sight) {
 func (s *scene) linkViews() {
 	for _, v := range s.ev.Views {
 		x := v.Request
-		g := newSight(&x, -1)
+		g := newSight(&x, -1, s.topics.of)
 		for _, o := range s.all {
 			if o.n == v.Of {
 				o.view, g.viewOf = g, o
@@ -374,6 +377,16 @@ func (g *sight) redirectsTo(o *sight) bool {
 
 // judge runs the check table over one exchange.
 func (s *scene) judge(ctx context.Context, g *sight) {
+	defer func() {
+		if g.proof == nil {
+			return
+		}
+		if g.outcome("proof.signature").Status == holdfast.Pass {
+			g.proof.sigSeen, g.proof.sigOK = true, true
+		} else {
+			g.proof.examine()
+		}
+	}()
 	p := g.x.Request
 	p.At = g.at
 	p.Hidden |= holdfast.FactReplay | holdfast.FactNonce

@@ -64,7 +64,7 @@ type sight struct {
 	redirected  *sight // the exchange whose Location led here
 }
 
-func newSight(x *holdfast.Exchange, index int) *sight {
+func newSight(x *holdfast.Exchange, index int, topics func(string) topic) *sight {
 	g := &sight{x: x, n: x.ID, index: index, sent: x.Sent}
 	g.url, _ = url.Parse(x.Request.URL)
 	if g.url == nil {
@@ -82,7 +82,7 @@ func newSight(x *holdfast.Exchange, index int) *sight {
 	}
 	g.readCredentials()
 	g.role = roleOf(g)
-	g.said = readSaid(g)
+	g.said = readSaid(g, topics)
 	return g
 }
 

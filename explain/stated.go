@@ -127,6 +127,23 @@ func topicsOf(text string) topic {
 	return t
 }
 
+// topicMemo remembers the topics of texts: servers repeat themselves.
+type topicMemo map[string]topic
+
+// maxMemo bounds the memory of a memo.
+const maxMemo = 10_000
+
+func (m topicMemo) of(text string) topic {
+	t, ok := m[text]
+	if !ok {
+		t = topicsOf(text)
+		if len(m) < maxMemo {
+			m[text] = t
+		}
+	}
+	return t
+}
+
 // said is what the server said in one answer.
 type said struct {
 	challenges  []holdfast.Challenge
@@ -178,7 +195,7 @@ func (s *said) quote() string {
 
 // readSaid collects what an answer says about itself: challenges, OAuth error
 // members of the body (RFC 6749 section 5.2, RFC 9457) and the text of pages.
-func readSaid(x *sight) said {
+func readSaid(x *sight, topics func(string) topic) said {
 	var s said
 	h := x.x.Header
 	s.challenges = holdfast.ParseChallenges(h["Www-Authenticate"])
@@ -223,7 +240,7 @@ func readSaid(x *sight) said {
 	for _, name := range [...]string{"X-Error", "X-Error-Message", "X-Error-Description", "X-Ms-Diagnostics", "X-Amzn-Errortype", "Cf-Access-Error"} {
 		all += " " + strings.Join(h[name], " ")
 	}
-	s.topics = topicsOf(all)
+	s.topics = topics(all)
 	return s
 }
 

@@ -26,7 +26,7 @@ func (s *scene) pair() {
 			continue
 		}
 		for _, o := range s.sights[i+1:] {
-			if o.viewOf == nil && s.accepted(o) && sameIntent(g, o) {
+			if o.viewOf == nil && s.accepted(o) && s.sameIntent(g, o) {
 				g.recoveredBy = o
 				break
 			}
@@ -94,7 +94,7 @@ func (s *scene) accepted(g *sight) bool {
 }
 
 // sameIntent reports whether o tries again what g tried.
-func sameIntent(g, o *sight) bool {
+func (s *scene) sameIntent(g, o *sight) bool {
 	if g.x.Request.Method != o.x.Request.Method || g.origin != o.origin || g.role != o.role ||
 		strings.TrimSuffix(g.url.Path, "/") != strings.TrimSuffix(o.url.Path, "/") {
 		return false
@@ -112,21 +112,22 @@ func sameIntent(g, o *sight) bool {
 		ca, cb := g.form.Get("client_id"), o.form.Get("client_id")
 		return ca == "" || cb == "" || ca == cb
 	}
-	return !differentParty(g, o)
+	return !s.differentParty(g, o)
 }
 
 // differentParty reports whether two requests belong to different users or
-// clients: the subjects of their tokens differ, and so do their proof keys. One
-// of the two alone can change within one story.
-func differentParty(a, b *sight) bool {
+// clients: the subjects of their tokens differ, and the second token was not
+// obtained in between. A refresh may change everything about a token.
+func (s *scene) differentParty(a, b *sight) bool {
 	if a.token == nil || b.token == nil {
 		return false
 	}
 	x, y := text(a.token.claims, "sub"), text(b.token.claims, "sub")
-	if x == "" || y == "" || x == y || marked(x) || marked(y) {
+	if x == "" || y == "" || x == y || x == mark || y == mark {
 		return false
 	}
-	return a.jkt() != "" && b.jkt() != "" && a.jkt() != b.jkt()
+	is := s.issueOf(b.token)
+	return is == nil || is.from == nil || is.from.index < a.index
 }
 
 // previous returns the latest earlier exchange that satisfies f.
@@ -151,7 +152,7 @@ func (s *scene) next(g *sight, f func(*sight) bool) *sight {
 
 // retry returns the next attempt at the same intent.
 func (s *scene) retry(g *sight) *sight {
-	return s.next(g, func(o *sight) bool { return sameIntent(g, o) })
+	return s.next(g, func(o *sight) bool { return s.sameIntent(g, o) })
 }
 
 // issueOf finds how the token of a request was issued.

@@ -124,8 +124,11 @@ func (v *vault) exchange(x *holdfast.Exchange) {
 }
 
 func (v *vault) params(q url.Values) {
-	for _, n := range secretParams {
-		for _, s := range q[n] {
+	for n, values := range q {
+		if !isSecretName(n) {
+			continue
+		}
+		for _, s := range values {
 			v.add(s)
 		}
 	}
@@ -167,14 +170,19 @@ func isSecretName(name string) bool {
 			return true
 		}
 	}
-	return false
+	return secretEnding.MatchString(n) && !openEnding.MatchString(n)
 }
+
+var (
+	secretEnding = regexp.MustCompile(`(^|[_.-])(token|secret|password|passwd|assertion|verifier|passcode|otp|code|apikey|jwt)$`)
+	openEnding   = regexp.MustCompile(`(error|status|response|reason|country|language|currency|postal|zip|result|sub)[_.-]?code$`)
+)
 
 // jwtLike finds compact JWTs, whole or cut, in free text.
 var jwtLike = regexp.MustCompile(`ey[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*){1,4}`)
 
 // namedSecret finds name=value and "name": "value" pairs of secrets in free text.
-var namedSecret = regexp.MustCompile(`(?i)\b(access_token|refresh_token|id_token|code|code_verifier|client_secret|client_assertion|password|passwd|secret|api[_-]?key|cookie|set-cookie|sessionid|session|private[_ ]key|assertion|device_code|user_code)(["']?\s*[:=]\s*["']?)([^\s"'&,;<>]{6,})`)
+var namedSecret = regexp.MustCompile(`(?i)\b(access_token|refresh_token|id_token|code|code_verifier|client_secret|client_assertion|password|passwd|secret|api[_-]?key|cookie|set-cookie|sessionid|session|private[_ ]key|assertion|device_code|user_code|pre-authorized_code)(["']?\s*[:=]\s*["']?)([^\s"'&,;<>]{6,})`)
 
 // credentials finds scheme and token in free text.
 var credentials = regexp.MustCompile(`(?i)\b(bearer|dpop|basic)([ :=]+)([A-Za-z0-9_.~+/=-]{20,})`)

@@ -107,7 +107,7 @@ func bHtuFragment() *scene {
 	target := "https://carol.podhost.example/profile/card"
 	token := s.token(as, grant{iss: "https://oidc.podhost.example/", aud: "solid", scope: "openid webid", issued: s.at(-55), bound: k})
 	e := s.resource(0, "GET", target, token, proof{key: k, htu: target + "#me"}, "Accept: text/turtle").
-		answer(401, "The htu parameter in the DPoP proof is not accepted here\n", "WWW-Authenticate: DPoP algs=\"ES256 RS256\", error=\"invalid_token\"")
+		answer(401, "The htu parameter in the DPoP proof is not accepted here\n", "WWW-Authenticate: DPoP algs=\"ES256 ES384 RS256\", error=\"invalid_token\"")
 	s.addRaw("", e)
 	s.fails("htu-query-or-fragment-included", "high", 1)
 	s.notThese("htu-wrong-endpoint", "htu-trailing-slash-mismatch", "token-malformed", "scheme-unsupported-by-rs")

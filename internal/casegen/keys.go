@@ -41,7 +41,7 @@ func (s *scene) newKey(alg string) *key {
 	case "EdDSA":
 		return &key{alg: alg, random: s.source, signer: ed25519.NewKeyFromSeed(s.bytes(32))}
 	case "RS256", "PS256":
-		if strings.HasPrefix(s.id, "b") {
+		if strings.HasPrefix(s.id, "b") || strings.HasPrefix(s.id, "c") {
 			return s.pooledRSAKey(alg)
 		}
 		return s.newRSAKey(alg, 2048)
