@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -39,6 +40,20 @@ func (x Exchange) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(x.String()
 
 // LogValue implements [slog.LogValuer].
 func (x Exchange) LogValue() slog.Value { return slog.StringValue(x.String()) }
+
+// MarshalJSON writes what String shows and the times: no header and no body, so
+// that logging an Exchange cannot leak. Package explain writes evidence files.
+func (x Exchange) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		ID       int       `json:"id"`
+		Origin   string    `json:"origin,omitempty"`
+		Method   string    `json:"method"`
+		URL      string    `json:"url"`
+		Status   int       `json:"status"`
+		Sent     time.Time `json:"sent,omitzero"`
+		Received time.Time `json:"received,omitzero"`
+	}{x.ID, x.Origin, x.Request.Method, withoutQuery(x.Request.URL), x.Status, x.Sent, x.Received})
+}
 
 // harmless are the header fields whose values carry no secret and that a
 // diagnosis needs. Everything else is dropped by Redacted.

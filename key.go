@@ -31,8 +31,8 @@ const (
 	Ed25519 Alg = "Ed25519"
 )
 
-// DefaultAlgs are the proof algorithms that are accepted if none are named.
-func DefaultAlgs() []Alg { return []Alg{ES256, EdDSA, Ed25519, ES384, PS256} }
+// defaultAlgs are the proof algorithms that are accepted if none are named.
+func defaultAlgs() []Alg { return []Alg{ES256, EdDSA, Ed25519, ES384, PS256} }
 
 // typProof is the JOSE typ of a proof (RFC 9449 section 4.2).
 const typProof = "dpop+jwt"

@@ -48,9 +48,9 @@ const (
 )
 
 // ProofPolicy says which proofs are accepted. The zero value is the safe
-// choice: [DefaultAlgs], 60 s of age, 10 s ahead, an in-process replay cache.
+// choice: ES256, ES384, PS256, EdDSA, 60 s of age, 10 s ahead, an in-process replay cache.
 type ProofPolicy struct {
-	Algs   []Alg         // nil means DefaultAlgs; RS256 has to be named
+	Algs   []Alg         // nil means ES256, ES384, PS256 and EdDSA (also spelled Ed25519); RS256 has to be named
 	MaxAge time.Duration // how old iat may be; 0 means DefaultMaxAge
 	Skew   time.Duration // how far ahead iat may be; 0 means DefaultSkew
 
@@ -194,7 +194,7 @@ func (v *engine) settle(p ProofPolicy, byRole NonceMode) []error {
 	var errs []error
 	problem := func(format string, args ...any) { errs = append(errs, fmt.Errorf("proof policy: "+format, args...)) }
 	if p.Algs = slices.Clone(p.Algs); len(p.Algs) == 0 {
-		p.Algs = DefaultAlgs()
+		p.Algs = defaultAlgs()
 	}
 	var err error
 	if v.algs, err = newAlgSet(p.Algs); err != nil {

@@ -173,7 +173,7 @@ func (s *scene) targetsOf(g *sight) *targets {
 	if g.fails(holdfast.CodeProofHTUMismatch) {
 		// With a public URL or a later view the client may be right after all.
 		if g.viewOf == nil || g.viewOf.proof == nil {
-			if s.k.PublicURL == "" && s.ev.Vantage != "client" && s.backend(g) || s.serverSide(g) {
+			if s.k.PublicURL == "" && s.ev.Vantage != "client" && g.behind || s.serverSide(g) {
 				return &targets{signed: signed, seen: g.url, source: Computed, how: "the request as it reached the server", conf: High}
 			}
 			return &targets{signed: signed, seen: g.url, source: Computed, conf: High, clientSide: true}
@@ -226,7 +226,7 @@ func vagueWords(g *sight) bool {
 // serverSide reports whether an exchange was captured at the server itself,
 // with an inner URL that no client would call.
 func (s *scene) serverSide(g *sight) bool {
-	return s.ev.Vantage == "server" && (innerHost(g.url.Hostname()) || g.url.Scheme == "http") || s.backend(g) && g.view == nil && g.viewOf == nil && innerHost(g.url.Hostname())
+	return s.ev.Vantage == "server" && (innerHost(g.url.Hostname()) || g.url.Scheme == "http") || g.behind && g.view == nil && g.viewOf == nil && innerHost(g.url.Hostname())
 }
 
 // encodedPath infers that the server compares a decoded path: the path has

@@ -93,6 +93,7 @@ func newScene(ctx context.Context, ev *Evidence, k Knowledge) *scene {
 	for i := range ev.Exchanges {
 		g := newSight(&ev.Exchanges[i], i, s.topics.of)
 		g.source = s.sourceOf(g.n)
+		g.behind = s.backend(g)
 		s.all = append(s.all, g)
 	}
 	s.readDocuments()
@@ -328,7 +329,7 @@ func (s *scene) sameRequestLater(a, b *sight) bool {
 	if a.x.Request.Method != b.x.Request.Method || a.role == rolePreflight {
 		return false
 	}
-	if a.redirectsTo(b) || !s.backend(b) || s.backend(a) {
+	if a.redirectsTo(b) || !b.behind || a.behind {
 		return false
 	}
 	if d := b.sent.Sub(a.sent); !a.sent.IsZero() && !b.sent.IsZero() && (d > 5*time.Second || d < -5*time.Second) {
@@ -403,7 +404,7 @@ func (s *scene) judge(ctx context.Context, g *sight) {
 	} else if g.proof != nil && g.proof.hidden {
 		p.Hidden |= holdfast.FactProof
 	}
-	if s.k.PublicURL != "" && (s.ev.Vantage == "server" || s.backend(g)) {
+	if s.k.PublicURL != "" && (s.ev.Vantage == "server" || g.behind) {
 		p.URL = strings.TrimSuffix(s.k.PublicURL, "/") + g.url.EscapedPath()
 	}
 	if g.role.atServer() {
@@ -575,8 +576,8 @@ func (s *scene) ReadToken(ctx context.Context, raw holdfast.Secret) (*holdfast.T
 		}
 		return token.FromClaims(text(g.token.header, "typ"), b)
 	}
-	if t, err := s.jwt.ReadToken(ctx, raw); err == nil {
-		return t, nil
+	if g == nil || g.token == nil || g.token.jwt {
+		return s.jwt.ReadToken(ctx, raw)
 	}
 	if s.introspec != nil && s.introspec.token != nil {
 		return s.introspec.token, nil

@@ -58,6 +58,7 @@ type sight struct {
 	sent    time.Time // clock of the capturing side
 	at      time.Time // the time at which the request is judged
 
+	behind      bool   // captured behind a proxy
 	view        *sight // the same request as a later station saw it
 	viewOf      *sight // the earlier sight of this request
 	recoveredBy *sight // the later exchange in which the same intent succeeded

@@ -213,10 +213,10 @@ func TestJWTForm(t *testing.T) {
 		{"encrypted", "a.b.c.d.e"},
 		{"empty", ""},
 	} {
-		t.Run(tt.name+" is opaque", func(t *testing.T) {
+		t.Run(tt.name+" is malformed", func(t *testing.T) {
 			got, err := NewJWT(nil).ReadToken(context.Background(), holdfast.NewSecret(tt.raw))
-			if got != nil || !errors.Is(err, ErrOpaque) {
-				t.Errorf("got %v, %v, want ErrOpaque", got, err)
+			if err != nil || got.State != holdfast.TokenMalformed {
+				t.Errorf("got %v, %v, want a malformed token", got, err)
 			}
 		})
 	}
