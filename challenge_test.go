@@ -59,8 +59,11 @@ func TestParseChallenges(t *testing.T) { // D-7.1-11 B-3-02 B-3-03
 		{"no comma between challenges", []string{`Bearer error="a" DPoP algs="b"`}, []string{`Bearer error="a"`, `DPoP algs="b"`}},
 		{"empty elements", []string{`, ,DPoP ,algs="b",,`}, []string{`DPoP algs="b"`}},
 		{"max_age", []string{`DPoP max_age=5`, `DPoP max_age="x"`, `DPoP max_age=-1`}, []string{`DPoP max_age="5"`, "DPoP", "DPoP"}},
-		{"all of ours", []string{`DPoP realm="r", error="e", error_description="d", scope="a b", algs="c", acr_values="f g", max_age="0", resource_metadata="https://h/"`},
-			[]string{`DPoP realm="r", error="e", error_description="d", scope="a b", algs="c", acr_values="f g", max_age="0", resource_metadata="https://h/"`}},
+		{
+			"all of ours",
+			[]string{`DPoP realm="r", error="e", error_description="d", scope="a b", algs="c", acr_values="f g", max_age="0", resource_metadata="https://h/"`},
+			[]string{`DPoP realm="r", error="e", error_description="d", scope="a b", algs="c", acr_values="f g", max_age="0", resource_metadata="https://h/"`},
+		},
 		{"rubbish before", []string{`"x" , DPoP algs="b"`}, []string{`DPoP algs="b"`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -87,10 +87,19 @@ func TestPresentFindsTokensInOddQueries(t *testing.T) { // B-2-02
 		query string
 		want  []string
 	}{
-		{"", nil}, {"x=1", nil}, {"access_tokens=1", nil}, {"access_token", []string{""}}, {"access_token=", []string{""}},
-		{"a=1&access_token=t", []string{"t"}}, {"access_token=t;x=1", []string{"t"}}, {"x;access_token=t", []string{"t"}},
-		{"access%5ftoken=t", []string{"t"}}, {"access_token=a%zz", []string{"a%zz"}}, {"access_token=a&access_token=b", []string{"a", "b"}},
-		{"access_token=a%2Bb", []string{"a+b"}}, {"&&access_token=t&", []string{"t"}},
+		{"", nil},
+		{"x=1", nil},
+		{"access_tokens=1", nil},
+		{"access_token", []string{""}},
+		{"access_token=", []string{""}},
+		{"a=1&access_token=t", []string{"t"}},
+		{"access_token=t;x=1", []string{"t"}},
+		{"x;access_token=t", []string{"t"}},
+		{"access%5ftoken=t", []string{"t"}},
+		{"access_token=a%zz", []string{"a%zz"}},
+		{"access_token=a&access_token=b", []string{"a", "b"}},
+		{"access_token=a%2Bb", []string{"a+b"}},
+		{"&&access_token=t&", []string{"t"}},
 	} {
 		p, err := Present(&http.Request{Method: "GET", URL: &url.URL{Path: "/", RawQuery: tt.query}}, mustURL(t, "https://api.example"))
 		if err != nil {

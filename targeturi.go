@@ -61,9 +61,9 @@ func splitPort(authority string) (host, port string, ok bool) {
 		port = ""
 	}
 	if n := len(host); n > 2 && host[0] == '[' && host[n-1] == ']' { // IPv6 literal
-		return host, port, strings.IndexAny(host[1:n-1], "@[]") < 0
+		return host, port, !strings.ContainsAny(host[1:n-1], "@[]")
 	}
-	return host, port, host != "" && strings.IndexAny(host, ":@[]") < 0
+	return host, port, host != "" && !strings.ContainsAny(host, ":@[]")
 }
 
 // isScheme is RFC 3986 section 3.1.

@@ -218,9 +218,15 @@ func proofClaimCases(g *generator) []*vector {
 	}
 	c.with(row, "missing_claim", "letter-case", "member names have letter case", "D-12-01", func(d *draft) { d.claims.drop("htm"); d.claims.add("HTM", `"GET"`) })
 	for _, bad := range []struct{ suffix, name, raw string }{
-		{"iat-string", "iat", `"1772366400"`}, {"iat-null", "iat", "null"}, {"iat-huge", "iat", "1e300"},
-		{"jti-number", "jti", "5"}, {"jti-empty", "jti", `""`}, {"htm-array", "htm", `["GET"]`}, {"htu-null", "htu", "null"},
-		{"ath-number", "ath", "1"}, {"nonce-object", "nonce", "{}"},
+		{"iat-string", "iat", `"1772366400"`},
+		{"iat-null", "iat", "null"},
+		{"iat-huge", "iat", "1e300"},
+		{"jti-number", "jti", "5"},
+		{"jti-empty", "jti", `""`},
+		{"htm-array", "htm", `["GET"]`},
+		{"htu-null", "htu", "null"},
+		{"ath-number", "ath", "1"},
+		{"nonce-object", "nonce", "{}"},
 	} {
 		c.with(row, "bad_claim", bad.suffix, bad.name+" has the wrong type or form", "D-4.3-03", claim(bad.name, bad.raw))
 	}
@@ -257,11 +263,20 @@ func proofHeaderCases(g *generator) []*vector {
 		v.set("policy.algs", "RS256")
 	})
 	for _, bad := range []struct{ suffix, raw, expect string }{
-		{"foo", `"foo"`, "unknown"}, {"lower-case", `"es256"`, "unknown"}, {"encryption", `"ECDH-ES"`, "unknown"}, {"rs1", `"RS1"`, "unknown"},
+		{"foo", `"foo"`, "unknown"},
+		{"lower-case", `"es256"`, "unknown"},
+		{"encryption", `"ECDH-ES"`, "unknown"},
+		{"rs1", `"RS1"`, "unknown"},
 		{"none-letter-case", `"None"`, "unknown"},
-		{"none", `"none"`, "symmetric"}, {"hs256", `"HS256"`, "symmetric"}, {"a128kw", `"A128KW"`, "symmetric"},
-		{"es256k", `"ES256K"`, "refused"}, {"ml-dsa", `"ML-DSA-44"`, "refused"}, {"rs256", `"RS256"`, "refused"},
-		{"es384", `"ES384"`, "key_mismatch"}, {"eddsa", `"EdDSA"`, "key_mismatch"}, {"ps256", `"PS256"`, "key_mismatch"},
+		{"none", `"none"`, "symmetric"},
+		{"hs256", `"HS256"`, "symmetric"},
+		{"a128kw", `"A128KW"`, "symmetric"},
+		{"es256k", `"ES256K"`, "refused"},
+		{"ml-dsa", `"ML-DSA-44"`, "refused"},
+		{"rs256", `"RS256"`, "refused"},
+		{"es384", `"ES384"`, "key_mismatch"},
+		{"eddsa", `"EdDSA"`, "key_mismatch"},
+		{"ps256", `"PS256"`, "key_mismatch"},
 	} {
 		c.with(alg, bad.expect, bad.suffix, "alg is "+bad.raw, "D-4.3-05a J-3.1-01", header("alg", bad.raw))
 	}
@@ -298,8 +313,11 @@ func proofKeyCases(g *generator) []*vector {
 	c.with(row, "missing", "absent", "no jwk", "D-4.2-03", noHeader("jwk"))
 	c.with(row, "missing", "kid-only", "a kid does not replace jwk", "", noHeader("jwk"), header("kid", `"1"`))
 	for _, bad := range []struct{ suffix, raw, covers string }{
-		{"null", "null", "D-4.3-07c"}, {"string", `"key"`, "D-4.3-07c"}, {"empty", "{}", "D-4.3-07c"},
-		{"kty", `{"kty":"X"}`, "D-4.3-07c"}, {"p224", `{"kty":"EC","crv":"P-224","x":"AA","y":"AA"}`, "D-4.3-07c"},
+		{"null", "null", "D-4.3-07c"},
+		{"string", `"key"`, "D-4.3-07c"},
+		{"empty", "{}", "D-4.3-07c"},
+		{"kty", `{"kty":"X"}`, "D-4.3-07c"},
+		{"p224", `{"kty":"EC","crv":"P-224","x":"AA","y":"AA"}`, "D-4.3-07c"},
 		{"akp", `{"kty":"AKP","alg":"ML-DSA-44","pub":"AA"}`, "D-4.3-07c"},
 		{"off-curve", `{"kty":"EC","crv":"P-256","x":"` + strings.Repeat("A", 42) + `E","y":"` + strings.Repeat("A", 42) + `E"}`, "D-4.3-07c"},
 	} {
@@ -391,11 +409,17 @@ func proofTargetCases(g *generator) []*vector {
 	c.add(htu, "near-miss", "request-query", "the query of the request is ignored", "D-4.3-09a D-11.7-01", set("url", "https://api.example/orders/81?x=1#f"))
 	c.with(htu, "near-miss", "claim-query", "the query of the claim is ignored", "D-4.3-09a", claim("htu", `"https://api.example/orders/81?x=1"`))
 	for _, bad := range []struct{ suffix, htu, covers string }{
-		{"path", "https://api.example/orders/82", "D-4.3-09a D-7-03"}, {"host", "https://evil.example/orders/81", "D-4.3-09a"},
-		{"port", "https://api.example:8443/orders/81", "D-4.3-09a"}, {"scheme", "http://api.example/orders/81", "D-4.3-09a"},
-		{"userinfo", "https://api.example@evil.example/orders/81", "D-4.3-09a"}, {"suffix", "https://api.example.evil.example/orders/81", "D-4.3-09a"},
-		{"two-ports", "https://api.example:443:443/orders/81", "D-4.3-09c"}, {"kelvin", "https://api.example\u212a/orders/81", "D-4.3-09c"},
-		{"relative", "/orders/81", "D-4.3-09a"}, {"word", "x", "D-4.3-09a"}, {"encoded-slash", "https://api.example/orders%2F81", "D-4.3-09c"},
+		{"path", "https://api.example/orders/82", "D-4.3-09a D-7-03"},
+		{"host", "https://evil.example/orders/81", "D-4.3-09a"},
+		{"port", "https://api.example:8443/orders/81", "D-4.3-09a"},
+		{"scheme", "http://api.example/orders/81", "D-4.3-09a"},
+		{"userinfo", "https://api.example@evil.example/orders/81", "D-4.3-09a"},
+		{"suffix", "https://api.example.evil.example/orders/81", "D-4.3-09a"},
+		{"two-ports", "https://api.example:443:443/orders/81", "D-4.3-09c"},
+		{"kelvin", "https://api.example\u212a/orders/81", "D-4.3-09c"},
+		{"relative", "/orders/81", "D-4.3-09a"},
+		{"word", "x", "D-4.3-09a"},
+		{"encoded-slash", "https://api.example/orders%2F81", "D-4.3-09c"},
 	} {
 		c.with(htu, "mismatch", bad.suffix, "htu is "+bad.htu, bad.covers, claim("htu", quote(bad.htu)))
 	}

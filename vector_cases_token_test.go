@@ -72,10 +72,17 @@ func bindingCases(g *generator) []*vector {
 	c.add(present, "unbound", "dpop-only", "a certificate-bound token where only DPoP is admitted", "", sets(bearer, x5t, mine, set("policy.accept", "dpop")))
 	c.add(present, "unbound", "route-dpop-only", "the route is stricter than the policy", "", sets(bearer, x5t, mine, set("need.accept", "dpop")))
 	for _, bad := range []struct{ suffix, cnf, covers string }{
-		{"unknown-method", `{"foo":"x"}`, "C-3.1-01 D-6-01"}, {"empty", `{}`, "C-3.1-01"}, {"string", `"jkt"`, "C-3.1-02"}, {"array", `[]`, "C-3.1-02"},
-		{"null", `null`, "C-3.1-02"}, {"jkt-short", `{"jkt":"abc"}`, "D-11.8-01"}, {"jkt-number", `{"jkt":1}`, "C-3.1-02"},
-		{"jkt-padded", `{"jkt":"` + jkt + `="}`, "M-3.1-02"}, {"jkt-zero", `{"jkt":"` + strings.Repeat("A", 43) + `"}`, ""},
-		{"x5t-padded", `{"x5t#S256":"` + cert + `="}`, "M-3.1-02"}, {"duplicate", `{"jkt":"` + jkt + `","jkt":"` + cert + `"}`, ""},
+		{"unknown-method", `{"foo":"x"}`, "C-3.1-01 D-6-01"},
+		{"empty", `{}`, "C-3.1-01"},
+		{"string", `"jkt"`, "C-3.1-02"},
+		{"array", `[]`, "C-3.1-02"},
+		{"null", `null`, "C-3.1-02"},
+		{"jkt-short", `{"jkt":"abc"}`, "D-11.8-01"},
+		{"jkt-number", `{"jkt":1}`, "C-3.1-02"},
+		{"jkt-padded", `{"jkt":"` + jkt + `="}`, "M-3.1-02"},
+		{"jkt-zero", `{"jkt":"` + strings.Repeat("A", 43) + `"}`, ""},
+		{"x5t-padded", `{"x5t#S256":"` + cert + `="}`, "M-3.1-02"},
+		{"duplicate", `{"jkt":"` + jkt + `","jkt":"` + cert + `"}`, ""},
 		{"x5t-published-trailing-bits", `{"x5t#S256":"` + readPublished(g.t, "opaque")[0].X5T + `"}`, "M-3.1-02"},
 	} {
 		c.add(present, "unsupported", bad.suffix, "cnf is "+bad.suffix, bad.covers, set("token.cnf", bad.cnf))

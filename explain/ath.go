@@ -57,9 +57,13 @@ func (s *scene) athFault(g *sight) (kind, what string, earlier *sight) {
 		}
 		for _, c := range [...]struct{ text, what string }{
 			{g.scheme + " " + value, "the hash of scheme and token together"},
-			{"Bearer " + value, "the hash of \"Bearer \" and the token"}, {"DPoP " + value, "the hash of \"DPoP \" and the token"},
-			{value + "\n", "the hash of the token with a line break"}, {value + "\r\n", "the hash of the token with a line break"},
-			{`"` + value + `"`, "the hash of the token in quotes"}, {" " + value, "the hash of the token with a blank"}, {"", "the hash of the empty string"},
+			{"Bearer " + value, "the hash of \"Bearer \" and the token"},
+			{"DPoP " + value, "the hash of \"DPoP \" and the token"},
+			{value + "\n", "the hash of the token with a line break"},
+			{value + "\r\n", "the hash of the token with a line break"},
+			{`"` + value + `"`, "the hash of the token in quotes"},
+			{" " + value, "the hash of the token with a blank"},
+			{"", "the hash of the empty string"},
 		} {
 			if hashIs(got, c.text) {
 				return "other", c.what, nil

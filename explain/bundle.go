@@ -102,11 +102,17 @@ var bundleFacts = [...]struct {
 	fact holdfast.Fact
 	name string
 }{
-	{holdfast.FactAuthorization, "authorization"}, {holdfast.FactProof, "proof"},
-	{holdfast.FactProofSignature, "proof_signature"}, {holdfast.FactTokenValue, "token_value"},
-	{holdfast.FactMethod, "method"}, {holdfast.FactURL, "url"}, {holdfast.FactTime, "time"},
-	{holdfast.FactCertificate, "certificate"}, {holdfast.FactIssuers, "issuers"},
-	{holdfast.FactAudience, "audience"}, {holdfast.FactNeed, "need"},
+	{holdfast.FactAuthorization, "authorization"},
+	{holdfast.FactProof, "proof"},
+	{holdfast.FactProofSignature, "proof_signature"},
+	{holdfast.FactTokenValue, "token_value"},
+	{holdfast.FactMethod, "method"},
+	{holdfast.FactURL, "url"},
+	{holdfast.FactTime, "time"},
+	{holdfast.FactCertificate, "certificate"},
+	{holdfast.FactIssuers, "issuers"},
+	{holdfast.FactAudience, "audience"},
+	{holdfast.FactNeed, "need"},
 }
 
 // bundleReader walks one bundle.
@@ -326,8 +332,10 @@ func (b *bundleReader) loose(key string, raw json.RawMessage) {
 			put(key, "", time.Time{}, []byte(text))
 		}
 	case "server_log", "topology", "server_config", "browser_console", "notes", "note":
-		kind := map[string]string{"server_log": KindServerLog, "topology": KindTopology, "server_config": KindServerConfig,
-			"browser_console": KindConsole, "notes": KindNote, "note": KindNote}[key]
+		kind := map[string]string{
+			"server_log": KindServerLog, "topology": KindTopology, "server_config": KindServerConfig,
+			"browser_console": KindConsole, "notes": KindNote, "note": KindNote,
+		}[key]
 		put(kind, "", time.Time{}, bundleLines(raw))
 	case "token_response", "introspection", "client_certificate":
 		b.wrapped(key, raw, put)

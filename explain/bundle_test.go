@@ -121,8 +121,10 @@ func TestWriteBundleKeepsEverything(t *testing.T) {
 		Case: "c", Vantage: "server", ObservedAt: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 		Exchanges: []holdfast.Exchange{{
 			ID: 2, Origin: "a.har",
-			Request: holdfast.Presentation{Method: "POST", URL: "https://a.example/x?access_token=q", Query: []holdfast.Secret{holdfast.NewSecret("q")},
-				Authorization: []holdfast.Secret{holdfast.NewSecret("DPoP t")}, Hidden: holdfast.FactProof | holdfast.FactCertificate},
+			Request: holdfast.Presentation{
+				Method: "POST", URL: "https://a.example/x?access_token=q", Query: []holdfast.Secret{holdfast.NewSecret("q")},
+				Authorization: []holdfast.Secret{holdfast.NewSecret("DPoP t")}, Hidden: holdfast.FactProof | holdfast.FactCertificate,
+			},
 			RequestHeader: http.Header{"Authorization": {"DPoP t"}, "X-Latin": {"caf\xe9"}},
 			RequestBody:   []byte{0, 1, 255}, Status: 200, Header: http.Header{"Content-Encoding": {"gzip"}}, Body: []byte("<decoded>"),
 			Sent: time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC), Received: time.Date(2026, 1, 2, 3, 4, 1, 0, time.UTC),

@@ -63,16 +63,8 @@ func (f *finding) row(g *sight, check string) *finding {
 
 func (f *finding) heavier(n int) *finding { f.weight += n; return f }
 
-// clientSays, resourceSays and serverSays add to the fix of a party.
+// clientSays adds to the fix of the client.
 func (f *finding) clientSays(t string) *finding { f.fix.Client = join(f.fix.Client, t); return f }
-func (f *finding) resourceSays(t string) *finding {
-	f.fix.ResourceServer = join(f.fix.ResourceServer, t)
-	return f
-}
-func (f *finding) serverSays(t string) *finding {
-	f.fix.AuthorizationServer = join(f.fix.AuthorizationServer, t)
-	return f
-}
 
 func join(a, b string) string {
 	if a == "" {

@@ -43,14 +43,23 @@ func detectKind(head []byte) (kind, looks string) {
 
 // detectMagic are the first bytes of files that people attach by mistake.
 var detectMagic = [...]struct{ magic, looks string }{
-	{"\x89PNG", "a PNG image"}, {"\xff\xd8\xff", "a JPEG image"}, {"GIF8", "a GIF image"}, {"%PDF", "a PDF document"},
-	{"PK\x03\x04", "a ZIP archive: unpack it first"}, {"\x1f\x8b", "a gzip file: unpack it first"},
-	{"BZh", "a bzip2 file: unpack it first"}, {"\x28\xb5\x2f\xfd", "a zstd file: unpack it first"},
-	{"\xfd7zXZ", "an xz file: unpack it first"}, {"7z\xbc\xaf", "a 7z archive: unpack it first"},
+	{"\x89PNG", "a PNG image"},
+	{"\xff\xd8\xff", "a JPEG image"},
+	{"GIF8", "a GIF image"},
+	{"%PDF", "a PDF document"},
+	{"PK\x03\x04", "a ZIP archive: unpack it first"},
+	{"\x1f\x8b", "a gzip file: unpack it first"},
+	{"BZh", "a bzip2 file: unpack it first"},
+	{"\x28\xb5\x2f\xfd", "a zstd file: unpack it first"},
+	{"\xfd7zXZ", "an xz file: unpack it first"},
+	{"7z\xbc\xaf", "a 7z archive: unpack it first"},
 	{"\x0a\x0d\x0d\x0a", "a packet capture: export the HTTP messages as text"},
 	{"\xd4\xc3\xb2\xa1", "a packet capture: export the HTTP messages as text"},
 	{"\xa1\xb2\xc3\xd4", "a packet capture: export the HTTP messages as text"},
-	{"\x7fELF", "a program"}, {"MZ\x90", "a program"}, {"SQLite format 3", "an SQLite database"}, {"RIFF", "an image or a recording"},
+	{"\x7fELF", "a program"},
+	{"MZ\x90", "a program"},
+	{"SQLite format 3", "an SQLite database"},
+	{"RIFF", "an image or a recording"},
 }
 
 // detectForeign recognises what has no fixed first bytes.

@@ -67,19 +67,31 @@ func TestReadFolder(t *testing.T) {
 		{"a manifest does not lead out of its folder", map[string]string{
 			"case.json": `{"files":[{"path":"../../../../../../etc/passwd","kind":"note"},{"path":"q","kind":"http-request"}]}`, "q": rawGet,
 		}, "1 GET https://a.example/x 0\nproblem ../../../../../../etc/passwd: path escapes from parent"},
-		{"a broken manifest is told and the files are read by content", map[string]string{"case.json": `{"files":[`, "q": rawGet},
-			"1 GET https://a.example/x 0\nserver-config case.json\nproblem case.json: manifest is not JSON: every file is read by its content instead"},
+		{
+			"a broken manifest is told and the files are read by content",
+			map[string]string{"case.json": `{"files":[`, "q": rawGet},
+			"1 GET https://a.example/x 0\nserver-config case.json\nproblem case.json: manifest is not JSON: every file is read by its content instead",
+		},
 		{"without a manifest names pair and order is natural", map[string]string{
 			"10.request.http": rawAgain, "10.response.http": raw401, "2.request.http": rawGet, "2.response.http": raw401,
 		}, "1 GET https://a.example/x 401\n2 GET https://a.example/y 401"},
 		{"numbers after the word pair too", map[string]string{"req1.txt": rawGet, "resp1.txt": raw401, "req2.txt": rawAgain}, "1 GET https://a.example/x 401\n2 GET https://a.example/y 0"},
 		{"an answer after a request needs no name", map[string]string{"a": rawGet, "b": raw401}, "1 GET https://a.example/x 401"},
-		{"numbers continue over files and folders", map[string]string{"a.har": har, "b/c.har": har, ".hidden": har},
-			"1 GET https://h.example/1 200\n2 GET https://h.example/2 401\n3 GET https://h.example/1 200\n4 GET https://h.example/2 401"},
-		{"a folder within may have a manifest", map[string]string{"a.har": har, "b/case.json": `{"files":[{"path":"q","kind":"http-request","exchange":1}]}`, "b/q": rawGet, "b/other": rawAgain},
-			"1 GET https://h.example/1 200\n2 GET https://h.example/2 401\n3 GET https://a.example/x 0"},
-		{"what is no evidence is named", map[string]string{"a.http": rawGet, "b.png": "\x89PNG\r\n\x1a\n", "c.html": "<!DOCTYPE html><p>"},
-			"1 GET https://a.example/x 0\nproblem b.png: looks like a PNG image\nproblem c.html: looks like an HTML page"},
+		{
+			"numbers continue over files and folders",
+			map[string]string{"a.har": har, "b/c.har": har, ".hidden": har},
+			"1 GET https://h.example/1 200\n2 GET https://h.example/2 401\n3 GET https://h.example/1 200\n4 GET https://h.example/2 401",
+		},
+		{
+			"a folder within may have a manifest",
+			map[string]string{"a.har": har, "b/case.json": `{"files":[{"path":"q","kind":"http-request","exchange":1}]}`, "b/q": rawGet, "b/other": rawAgain},
+			"1 GET https://h.example/1 200\n2 GET https://h.example/2 401\n3 GET https://a.example/x 0",
+		},
+		{
+			"what is no evidence is named",
+			map[string]string{"a.http": rawGet, "b.png": "\x89PNG\r\n\x1a\n", "c.html": "<!DOCTYPE html><p>"},
+			"1 GET https://a.example/x 0\nproblem b.png: looks like a PNG image\nproblem c.html: looks like an HTML page",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -60,8 +60,10 @@ func (in *intake) begin(name, kind string) {
 // end closes the source that begin opened.
 func (in *intake) end() {
 	if in.cutBodies > 0 {
-		in.ev.Problems = append(in.ev.Problems, Problem{Source: in.name, Limit: "MaxBodyKept",
-			Text: fmt.Sprintf("%d bodies have more than %d bytes, the rest of each is not kept (limit MaxBodyKept)", in.cutBodies, MaxBodyKept)})
+		in.ev.Problems = append(in.ev.Problems, Problem{
+			Source: in.name, Limit: "MaxBodyKept",
+			Text: fmt.Sprintf("%d bodies have more than %d bytes, the rest of each is not kept (limit MaxBodyKept)", in.cutBodies, MaxBodyKept),
+		})
 	}
 	in.cutBodies = 0
 }

@@ -381,7 +381,7 @@ func findRevoked(s *scene, g *sight) *finding {
 	case s.revokedBefore(g) != nil:
 		o := s.revokedBefore(g)
 		f.computed("revocation", fmt.Sprintf("exchange %d revoked this token", o.n), "", "token.active", "RFC 7009 2")
-	case g.said.topics&topicRevoked != 0 && g.said.topics&(topicExpired) == 0 && g.said.topics&topicRefreshReuse == 0 && revokedWords.MatchString(g.said.quote()):
+	case g.said.topics&topicRevoked != 0 && g.said.topics&topicExpired == 0 && g.said.topics&topicRefreshReuse == 0 && revokedWords.MatchString(g.said.quote()):
 		f.conf = Low
 		f.summary = "The server says that the token is no longer active: revoked, or its session ended."
 	case s.revokedLog() != "":

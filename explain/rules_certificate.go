@@ -163,8 +163,11 @@ func (s *scene) certificateForm(g *sight) *finding {
 	b64 := base64.StdEncoding.EncodeToString(s.cert.Raw)
 	sha := sha1.Sum(s.cert.Raw) //nolint:gosec // recognition only
 	for _, c := range [...]candidate{
-		{pem, "a hash over the PEM text"}, {strings.TrimSpace(pem), "a hash over the PEM text"}, {b64, "a hash over the base64 of the certificate"},
-		{string(s.cert.RawSubjectPublicKeyInfo), "a hash over the public key instead of the certificate"}, {hex.EncodeToString(s.cert.Raw), "a hash over the hex of the certificate"},
+		{pem, "a hash over the PEM text"},
+		{strings.TrimSpace(pem), "a hash over the PEM text"},
+		{b64, "a hash over the base64 of the certificate"},
+		{string(s.cert.RawSubjectPublicKeyInfo), "a hash over the public key instead of the certificate"},
+		{hex.EncodeToString(s.cert.Raw), "a hash over the hex of the certificate"},
 	} {
 		h := sha256.Sum256([]byte(c.text))
 		if want == jose.EncodeSegment(h[:]) || encodingOf(want, h[:]) != "" {

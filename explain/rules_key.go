@@ -400,7 +400,7 @@ func findNotBound(s *scene, g *sight) *finding {
 		return found(High, "The token is not bound to a key: introspection has no cnf, and the resource wants a bound token.").
 			computed("introspection answer", "active, no cnf", "cnf with jkt", "binding.present", "RFC 9449 6.2")
 	}
-	if g.token.claims == nil || len(g.token.claims) == 0 || g.token.claims["cnf"] != nil {
+	if len(g.token.claims) == 0 || g.token.claims["cnf"] != nil {
 		return nil
 	}
 	wanted := g.dpop() || g.said.topics&topicNotBound != 0 || g.bearer() && g.said.offers("DPoP") && !g.said.offers("Bearer")

@@ -58,7 +58,6 @@ type issue struct {
 	tokenType string
 	refresh   string // identity
 	idToken   string // identity
-	idHash    string
 	scope     string
 	jkt       string // proof key of the request, "" without proof
 	proofSeen bool   // the request carried a proof
@@ -139,14 +138,6 @@ func (s *scene) settleTime(g *sight) {
 	default:
 		g.at = s.ev.ObservedAt
 	}
-}
-
-// now is the time of the whole evidence.
-func (s *scene) now() time.Time {
-	if !s.k.At.IsZero() {
-		return s.k.At
-	}
-	return s.ev.ObservedAt
 }
 
 func (s *scene) readDocuments() {

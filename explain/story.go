@@ -194,11 +194,6 @@ func (s *scene) bound(g *sight) bool {
 	return false
 }
 
-// opaque reports whether nothing can be read off a token.
-func (s *scene) opaque(g *sight) bool {
-	return g.token == nil || g.token.claims == nil && s.introspec == nil
-}
-
 // proofFine reports whether every fact of the proof that could be recomputed
 // holds, and that there was one to recompute.
 func (s *scene) proofFine(g *sight) bool {

@@ -80,8 +80,17 @@ func candidateTexts(jwk map[string]any) []candidate {
 	}
 	// Members that libraries add when they export, even if the proof does not show them.
 	for _, extra := range [...]map[string]any{
-		{}, {"alg": algOf(jwk)}, {"use": "sig"}, {"alg": algOf(jwk), "use": "sig"}, {"ext": true, "key_ops": []any{"verify"}}, {"ext": true}, {"key_ops": []any{"verify"}},
-		{"alg": algOf(jwk), "ext": true, "key_ops": []any{"verify"}}, {"ext": true, "key_ops": []any{}}, {"ext": true, "key_ops": []any{"sign"}}, {"alg": algOf(jwk), "kid": jwk["kid"]},
+		{},
+		{"alg": algOf(jwk)},
+		{"use": "sig"},
+		{"alg": algOf(jwk), "use": "sig"},
+		{"ext": true, "key_ops": []any{"verify"}},
+		{"ext": true},
+		{"key_ops": []any{"verify"}},
+		{"alg": algOf(jwk), "ext": true, "key_ops": []any{"verify"}},
+		{"ext": true, "key_ops": []any{}},
+		{"ext": true, "key_ops": []any{"sign"}},
+		{"alg": algOf(jwk), "kid": jwk["kid"]},
 	} {
 		all := map[string]any{}
 		for k, v := range jwk {

@@ -43,8 +43,8 @@ var facts = map[string][]string{
 	"a48": {"2 proof duplicated"},
 }
 
-// knownFacts are the facts of a case of either set.
-func knownFacts(id string) []string { return slices.Concat(facts[id], factsB[id]) }
+// knownFacts are the facts of a case of any set.
+func knownFacts(id string) []string { return slices.Concat(facts[id], factsB[id], factsC[id]) }
 
 // audienceFree are cases whose tokens name another audience than the called
 // URL: by intent, or because the request is a backend's copy.
@@ -283,7 +283,7 @@ func checkFacts(t *testing.T, s *scene, want expected, text string) {
 }
 
 func TestTokenSignatures(t *testing.T) {
-	want := map[string]bool{"a33": true, "a34": false, "a45": true, "b69": false}
+	want := map[string]bool{"a33": true, "a34": false, "a45": true, "b69": false, "c33": true}
 	for _, s := range built() {
 		holds, ok := want[s.id]
 		if !ok {

@@ -65,7 +65,7 @@ func (s *scene) newRSAKey(alg string, bits int) *key {
 	return &key{alg: alg, random: s.source, signer: private}
 }
 
-// rsaPool makes the RSA keys of set B, once.
+// rsaPool makes the RSA keys of sets B and C, once.
 var rsaPool = sync.OnceValue(func() []*key {
 	s := newScene("rsa-pool", "", "", "2026-01-01T00:00:00Z")
 	return []*key{s.newRSAKey("RS256", 2048), s.newRSAKey("RS256", 2048), s.newRSAKey("RS256", 2048), s.newRSAKey("RS256", 2048)}

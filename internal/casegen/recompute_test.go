@@ -149,6 +149,9 @@ func proofFindings(e *exchange, p parsedJWS, token string, claims map[string]any
 	if p.header["typ"] != "dpop+jwt" {
 		out = append(out, "typ")
 	}
+	if alg, _ := p.header["alg"].(string); !algAccepted(e, alg) {
+		out = append(out, "alg")
+	}
 	if !p.verifies(jwk) {
 		out = append(out, "signature")
 	}
@@ -213,6 +216,18 @@ func tokenFindings(e *exchange, scheme, token string) (claims map[string]any, ou
 		out = append(out, "bound as bearer")
 	}
 	return p.claims, out
+}
+
+// algAccepted reports whether the challenge's algs, if it has some, name alg.
+func algAccepted(e *exchange, alg string) bool {
+	for _, h := range e.answers {
+		_, list, ok := strings.Cut(h.value, `algs="`)
+		if strings.EqualFold(h.name, "WWW-Authenticate") && ok {
+			list, _, _ = strings.Cut(list, `"`)
+			return slices.Contains(strings.Fields(list), alg)
+		}
+	}
+	return true
 }
 
 // audienceHolds reports whether a JWT's aud names the called origin or URL.

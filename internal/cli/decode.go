@@ -76,6 +76,7 @@ type decoded struct {
 	BoundTo    string             `json:"bound_to,omitempty"`   // what the cnf of a token names
 	Signature  string             `json:"signature,omitempty"`  // valid, invalid, not checked
 	Reason     string             `json:"reason,omitempty"`     // why something is wrong or was not checked
+	Faults     []string           `json:"faults,omitempty"`     // what a lenient reading recognises
 	Checks     []holdfast.Outcome `json:"checks,omitempty"`
 
 	wrong bool
@@ -186,6 +187,9 @@ func (d *decoded) text() string {
 	line("bound to", d.BoundTo)
 	line("signature", d.Signature)
 	line("reason", d.Reason)
+	for _, f := range d.Faults {
+		line("fault", f)
+	}
 	if len(d.Checks) > 0 {
 		b.WriteString("checks\n")
 	}

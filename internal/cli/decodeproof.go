@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-oauth/holdfast"
+	"github.com/holdfast-oauth/holdfast/explain"
 	"github.com/holdfast-oauth/holdfast/internal/jose"
 	"github.com/holdfast-oauth/holdfast/internal/strictjson"
 	"github.com/holdfast-oauth/holdfast/token"
@@ -51,6 +52,9 @@ func decodeProof(ctx context.Context, j jose.JWS, text string, bad error) (*deco
 		if o.Check == "proof.signature" {
 			d.Signature = map[holdfast.Status]string{holdfast.Pass: "valid", holdfast.Fail: "invalid"}[o.Status]
 		}
+	}
+	if d.wrong {
+		d.Faults = explain.Faults(text)
 	}
 	if bad == nil && d.Signature == "not checked" {
 		d.Reason = "the proof does not give a key and an algorithm that fit each other"

@@ -164,20 +164,32 @@ func (k *PublicKey) Fits(a Alg) bool { return slices.Contains(k.algs, a) }
 func (k *PublicKey) Public() crypto.PublicKey {
 	switch {
 	case k.ec != nil:
-		return &ecdsa.PublicKey{Curve: k.ec.Curve, X: new(big.Int).Set(k.ec.X), Y: new(big.Int).Set(k.ec.Y)}
+		pub, err := ecdsa.ParseUncompressedPublicKey(k.ec.Curve, k.point())
+		if err != nil { // cannot be: the point was on the curve when the key was made
+			return nil
+		}
+		return pub
 	case k.rsa != nil:
 		return &rsa.PublicKey{N: new(big.Int).Set(k.rsa.N), E: k.rsa.E}
 	}
 	return slices.Clone(k.ed)
 }
 
+// point returns the uncompressed point of an EC key (SEC 1 section 2.3.3).
+func (k *PublicKey) point() []byte {
+	b, err := k.ec.Bytes()
+	if err != nil {
+		return []byte{4} // cannot be: see Public
+	}
+	return b
+}
+
 // octets returns the two octet strings that a JWK of the key carries: x and y, or n and e, or x alone.
 func (k *PublicKey) octets() (first, second []byte) {
 	switch {
 	case k.ec != nil:
-		size := curveNamed(k.crv).size
-		buf := make([]byte, 2*size)
-		return k.ec.X.FillBytes(buf[:size]), k.ec.Y.FillBytes(buf[size:])
+		p := k.point()[1:] // the first octet says "uncompressed"
+		return p[:len(p)/2], p[len(p)/2:]
 	case k.rsa != nil:
 		return k.rsa.N.Bytes(), big.NewInt(int64(k.rsa.E)).Bytes()
 	}
