@@ -107,7 +107,7 @@ var stages = [...]stage{
 	{"holder", gatherHolder, []check{
 		{
 			id: "proof.ath", rfc: "RFC 9449 4.3 (12)", title: "ath is the hash of the presented token",
-			reqs: "D-4.3-12a D-7-02 D-11.8-01", where: withProof, when: proofPresent,
+			reqs: "D-4.3-12a D-7-02 D-11.8-01", where: withProof, when: athJudged,
 			needs: factForm | FactAuthorization | FactTokenValue, test: testAth, show: showAth,
 		},
 	}},
@@ -272,6 +272,11 @@ func proofExpected(e *evidence) bool {
 func proofPresent(e *evidence) bool { return proofExpected(e) }
 
 func iatJudged(e *evidence) bool { return proofExpected(e) && !e.nonceGovernsTime() }
+
+// athJudged: without a token there is nothing to hash.
+func athJudged(e *evidence) bool {
+	return proofPresent(e) && (e.have&FactAuthorization == 0 || e.auth.token != "")
+}
 
 func boundKeyKnown(e *evidence) bool {
 	return proofExpected(e) && (e.need.Code != nil || e.need.Refresh != nil || e.need.Pushed != nil)

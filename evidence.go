@@ -148,8 +148,14 @@ func gatherPresentation(_ context.Context, e *evidence) {
 }
 
 // proofsIn counts proofs in one field value: a proxy joins two fields with a
-// comma, which no proof contains (RFC 9449 section 4.1).
-func proofsIn(v string) int { return 1 + strings.Count(v, ",") }
+// comma, which no proof contains (RFC 9449 section 4.1). The commas of a JSON
+// document are its own: it is one value of the wrong form.
+func proofsIn(v string) int {
+	if strings.HasPrefix(v, "{") {
+		return 1
+	}
+	return 1 + strings.Count(v, ",")
+}
 
 // gatherProof parses the proof and normalises the two URIs. It costs CPU only.
 func gatherProof(_ context.Context, e *evidence) {

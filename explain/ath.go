@@ -32,7 +32,7 @@ func findAthMissing(_ *scene, g *sight) *finding {
 // athFault compares ath with every value that people hash by mistake.
 func (s *scene) athFault(g *sight) (kind, what string, earlier *sight) {
 	p, t := g.proof, g.token
-	if p == nil || t == nil || p.ath == "" || p.hidden || !t.hasHash {
+	if p == nil || t == nil || p.ath == "" || p.hidden || !t.hasHash || t.broken != "" {
 		return "", "", nil
 	}
 	got := p.ath

@@ -304,6 +304,10 @@ func (s *scene) asks(g *sight, f *finding) []Ask {
 		ask("the claims of the access token, an introspection answer, or the token response", "audience, expiry, scope and confirmation (cnf) of the token cannot be checked",
 			"send the token's claims without its signature (holdfast redact does that), or the introspection response")
 	}
+	if g.role == roleResource && g.token != nil && g.token.claims != nil && g.outcome("token.signature").Status == holdfast.Unknown {
+		ask("the key set (JWKS) of the issuer, or an introspection answer", "whether the token is genuine and still active cannot be checked",
+			"fetch jwks_uri of the issuer and pass it with --jwks, or send the introspection response")
+	}
 	if len(g.said.challenges) == 0 {
 		ask("the WWW-Authenticate challenge of the response", "the server's reason is not in the capture", "capture the response headers; in a browser the server has to expose WWW-Authenticate")
 	} else if g.said.errorCode == "" {

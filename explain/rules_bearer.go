@@ -39,7 +39,7 @@ func bearerCauses() []cause {
 		row("refresh-token-replayed", "high", "RFC 6749 10.4, RFC 9700 4.14", nil, topicRefreshReuse|topicGrant|topicRevoked, "the same refresh token twice, the first use succeeded; the proofs are valid and different", "value new",
 			Fix{Client: "refresh in single flight (one at a time) and store the new refresh token atomically before it is used", AuthorizationServer: "allow a short grace period for identical retries"}, findRefreshReplayed, "grant-invalid", "refresh-key-mismatch"),
 		row("grant-invalid", "medium", "RFC 6749 5.2", nil, topicGrant, "invalid_grant with none of the proof causes: a code wrong, used or expired, PKCE or redirect URI", "a proof cause was found",
-			Fix{Client: "start the authorization again: a code is used once, at once, with its own code_verifier and redirect_uri"}, findGrantInvalid),
+			Fix{Client: "start again with a new authorization: a code is used once, at once, with its own code_verifier and redirect_uri"}, findGrantInvalid),
 		row("client-authentication-failed", "medium", "RFC 6749 5.2", nil, topicClientAuth, "invalid_client at the first use of the assertion", "the assertion was repeated",
 			Fix{Client: "check the client authentication: secret, key, and aud of the client assertion"}, findClientAuth),
 	}

@@ -43,7 +43,7 @@ func clockCauses() []cause {
 			code: "proof-stale-when-sent", class: class, family: FamilyPoP, severity: "medium", rfc: "RFC 9449 11.1",
 			codes: []holdfast.Code{holdfast.CodeProofIatOld}, topics: topicIatOld | topicClock | topicProof, decides: "iat is old, the send time is right, other proofs are fresh", rulesOut: "all proofs equally old",
 			beats: []string{"client-clock-skew"},
-			fix:   Fix{Client: "sign at send time: make the proof when the request leaves the queue, not when it is put there"},
+			fix:   Fix{Client: "sign at send time: make a fresh proof when the request leaves the queue, not when it is put there"},
 			find:  findStale,
 		},
 		{
@@ -340,7 +340,7 @@ func findServerClock(s *scene, g *sight) *finding {
 
 func findTightWindow(s *scene, g *sight) *finding {
 	d, ok := g.offset()
-	if !ok || abs(d) > ordinarySkew || g.said.topics&(topicClock|topicIatOld|topicIatFuture) == 0 || g.said.topics&(topicExpired|topicNotYet) != 0 && g.said.topics&topicProof == 0 {
+	if !ok || g.said.isNonceChallenge() || abs(d) > ordinarySkew || g.said.topics&(topicClock|topicIatOld|topicIatFuture) == 0 || g.said.topics&(topicExpired|topicNotYet) != 0 && g.said.topics&topicProof == 0 {
 		return nil
 	}
 	if s.brokenFact(g) {

@@ -129,7 +129,7 @@ func findNonceUnhandled(s *scene, g *sight) *finding {
 		if before := s.nonceIgnored(g); before != nil {
 			return before
 		}
-		f.summary = "The server demanded a nonce (use_dpop_nonce, with a DPoP-Nonce value) and the client did not retry with it."
+		f.summary = "The server demanded a nonce (use_dpop_nonce, with a DPoP-Nonce value) and the client did not retry with it: there is no retry in the capture."
 		f.computed("retry with this nonce", "none in the capture", "one retry with a new proof and the nonce", "proof.nonce", "RFC 9449 8")
 	case next.proof == nil || next.proof.hidden:
 		return nil

@@ -97,6 +97,7 @@ type targets struct {
 	how          string
 	conf         Confidence
 	shown        string // the path as the server wrote it, where a URL cannot hold it
+	as           string // the cause, where the two URLs alone do not tell
 	clientSide   bool   // htu differs from the client's own URL
 }
 
@@ -123,7 +124,14 @@ func (s *scene) target(g *sight, want string) *finding {
 		return f
 	}
 	t := s.targetsOf(g)
-	if t == nil || t.shown == "" && classify(t) != want || t.shown != "" && want != "htu-path-encoding-mismatch" {
+	if t != nil && t.clientSide && t.as == "" && t.shown == "" && classify(t) == "" { // differs in what net/url hides: user information, a broken form
+		t.as = "htu-wrong-endpoint"
+	}
+	if t != nil && t.as != "" {
+		if t.as != want {
+			return nil
+		}
+	} else if t == nil || t.shown == "" && classify(t) != want || t.shown != "" && want != "htu-path-encoding-mismatch" {
 		return nil
 	}
 	f := found(t.conf, summaryOf(t, want)).heavier(5)
@@ -183,6 +191,9 @@ func (s *scene) targetsOf(g *sight) *targets {
 	about := g.said.topics&topicHTU != 0
 	vague := vagueWords(g)
 	logAbout := s.logSays(topicHTU)
+	if t := s.strictly(g, signed, about || logAbout); t != nil && (about || vague || logAbout) {
+		return t
+	}
 	if !about && !vague && !logAbout {
 		return nil
 	}
@@ -201,6 +212,9 @@ func (s *scene) targetsOf(g *sight) *targets {
 		return nil
 	}
 	if t := s.encodedPath(g, signed); t != nil {
+		return t
+	}
+	if t := s.prefixNote(signed); t != nil {
 		return t
 	}
 	if seen, how := s.hintedURL(g, signed); seen != nil {
@@ -227,6 +241,64 @@ func vagueWords(g *sight) bool {
 // with an inner URL that no client would call.
 func (s *scene) serverSide(g *sight) bool {
 	return s.ev.Vantage == "server" && (innerHost(g.url.Hostname()) || g.url.Scheme == "http") || g.behind && g.view == nil && g.viewOf == nil && innerHost(g.url.Hostname())
+}
+
+// strictly finds a difference that normalisation removes (RFC 3986 section 6.2)
+// and a server that compares strings does not forgive: a default port, an
+// encoded "~", dot segments.
+func (s *scene) strictly(g *sight, signed *url.URL, about bool) *targets {
+	htu, called := g.proof.htu, g.x.Request.URL
+	for _, v := range [...]*string{&htu, &called} {
+		if i := strings.IndexAny(*v, "?#"); i >= 0 {
+			*v = (*v)[:i]
+		}
+	}
+	if htu == called {
+		return nil
+	}
+	t := &targets{signed: signed, seen: g.url, source: Computed, conf: Medium, clientSide: true}
+	if about {
+		t.conf = High
+	}
+	sp, cp := pathAsWritten(signed), pathAsWritten(g.url)
+	switch {
+	case signed.Port() != g.url.Port():
+		t.as = "htu-port-mismatch"
+	case strings.Contains(sp, "/.") != strings.Contains(cp, "/."):
+		t.as = "htu-wrong-endpoint"
+	case sp != cp && decoded(sp) == decoded(cp):
+		t.as = "htu-path-encoding-mismatch"
+	case slashed(sp) == slashed(cp) && sp != cp:
+		t.as = "htu-trailing-slash-mismatch"
+	default:
+		return nil // letter case of scheme and host: no server is known to care
+	}
+	return t
+}
+
+var prefixWords = words(`prefix|strip|rewrite|proxy_pass|mount|location|context.?path|base.?path|path.?base|remov|route`)
+
+var pathWord = words(`/[\w.~%/-]+`)
+
+// prefixNote infers a path prefix that is removed on the way from what is said
+// about the way: a topology, a configuration, a note.
+func (s *scene) prefixNote(signed *url.URL) *targets {
+	path := pathAsWritten(signed)
+	for _, l := range s.logs {
+		if l.doc.Kind == KindServerLog || l.doc.Kind == KindConsole || !prefixWords.MatchString(l.text) {
+			continue
+		}
+		for _, m := range pathWord.FindAllString(l.text, -1) {
+			p := strings.TrimSuffix(m, "/")
+			if len(p) < 2 || !strings.HasPrefix(path, p+"/") || strings.Contains(l.text, ":/"+m) || strings.Trim(strings.TrimPrefix(path, p), "/") == "" {
+				continue
+			}
+			seen := *signed
+			seen.Path, seen.RawPath = strings.TrimPrefix(signed.Path, p), ""
+			return &targets{signed: signed, seen: &seen, source: Stated, how: l.doc.Kind + ": " + l.text, conf: Medium}
+		}
+	}
+	return nil
 }
 
 // encodedPath infers that the server compares a decoded path: the path has
@@ -278,7 +350,7 @@ func forwardedURL(v *sight) *url.URL {
 	return &u
 }
 
-var urlIn = words(`https?://[^\s"'<>,;)\]}\\]+`)
+var urlIn = words(`https?://(?:\[[0-9a-f:.]+\])?[^\s"'<>,;)\]}\\]+`)
 
 // loggedURL finds the verifier's own view of the URL in a log, a note or a
 // topology: a URL that means the same request and is not the signed one.
@@ -298,7 +370,7 @@ func (s *scene) loggedURL(signed *url.URL, about bool) (*url.URL, string) {
 			if c == "" || c == "htu-wrong-endpoint" || c == "htu-path-prefix-mismatch" && strings.Trim(u.Path, "/") == "" {
 				continue
 			}
-			if l.topics&topicHTU != 0 {
+			if l.topics&topicHTU != 0 || l.doc.Kind == KindServerLog && l.topics&topicProof != 0 && lastSegment(u.Path) == lastSegment(signed.Path) {
 				return u, l.doc.Kind + ": " + l.text
 			}
 			if about && fallback == nil && l.doc.Kind != KindNote && lastSegment(u.Path) == lastSegment(signed.Path) {

@@ -61,7 +61,7 @@ var topicWords = []struct {
 	re *regexp.Regexp
 	t  topic
 }{
-	{words(`\bhtu\b|http ?ur[il]\b|target ?ur[il]|(request|dpop|proof)[ _-]?ur[il].{0,30}(match|differ|equal|valid|expected)|ur[il].{0,20}(mismatch|does ?n.?t match|not match)|wrong ur[il]`), topicHTU},
+	{words(`\bhtu\b|(proof|dpop|pop)[^.]{0,12}\btarget\b|\(target\)|http ?ur[il]\b|target ?ur[il]|(request|dpop|proof)[ _-]?ur[il].{0,30}(match|differ|equal|valid|expected)|ur[il].{0,20}(mismatch|does ?n.?t match|not match)|wrong ur[il]`), topicHTU},
 	{words(`\bhtm\b|http method.{0,30}(match|differ|invalid)|method.{0,12}mismatch`), topicHTM},
 	{words(`(iat|issued|proof|dpop).{0,60}(too old|too far in the past|in the past|stale)|(proof|dpop)[^.]{0,40}\bexpired|too old|iat.{0,30}(old|past|expired)`), topicIatOld},
 	{words(`(iat|issued|proof|dpop|jwt)[^.]{0,60}future|in the future|iat.{0,30}ahead`), topicIatFuture},
@@ -101,7 +101,7 @@ var topicWords = []struct {
 	{words(`invalid_dpop_proof|dpop`), topicProof},
 	{words(`invalid_token|invalid token|invalidtoken|token (is )?(invalid|rejected)`), topicToken},
 	{words(`cors|access-control|cross.origin|preflight|refused to get unsafe header|blocked by`), topicCORS},
-	{words(`(key|keystore|key store|keychain|keyring|indexeddb|secure enclave|hsm|tpm|crypto\.subtle|subtlecrypto|webcrypto)[^.]{0,60}(not found|missing|unavailable|no such|undefined|failed|error|lost|denied|locked|cannot|could not|null|invalidated|deleted|not be (loaded|opened|read)|evicted|cleared)|(no|missing|lost|cannot (find|load|open)|could not (find|load|open|read)|failed to (load|open|read|get|find)|unable to (find|load|open|read))[^.]{0,30}(private |dpop |signing |proof |non-extractable )*(key|keypair|key pair|crypto\.subtle|keystore|keychain)\b|secure ?context|reading '(generateKey|subtle|sign|importKey)'|errSecItemNotFound|KeyPermanentlyInvalidated|NotFoundError|InvalidStateError`), topicKeyStore},
+	{words(`(key|keystore|key store|keychain|keyring|indexeddb|secure enclave|hsm|tpm|crypto\.subtle|subtlecrypto|webcrypto)[^.]{0,60}(not found|missing|unavailable|no such|undefined|failed|error|lost|denied|locked|cannot|could not|null|invalidated|deleted|not be (loaded|opened|read)|evicted|cleared)|(no|missing|lost|cannot (find|load|open)|could not (find|load|open|read)|failed to (load|open|read|get|find)|unable to (find|load|open|read))[^.]{0,30}(private |dpop |signing |proof |non-extractable )*(key|keypair|key pair|crypto\.subtle|keystore|keychain)\b|secure ?context|reading '(generateKey|subtle|sign|importKey)'|key ?set does not exist|NTE_(BAD|NO)_\w*KEY\w*|errSecItemNotFound|KeyPermanentlyInvalidated|NotFoundError|InvalidStateError`), topicKeyStore},
 }
 
 func words(pattern string) *regexp.Regexp { return regexp.MustCompile(`(?i)` + pattern) }
@@ -115,8 +115,9 @@ func topicsOf(text string) topic {
 	if len(text) > maxWords {
 		text = text[:maxWords]
 	}
-	if camelCase.MatchString(text) { // InvalidIssuedAt
-		text += " " + camelCase.ReplaceAllString(text, "$1 $2")
+	split := strings.ReplaceAll(camelCase.ReplaceAllString(text, "$1 $2"), "_", " ") // InvalidIssuedAt, POP_TARGET
+	if split != text {
+		text += " " + split
 	}
 	var t topic
 	for i := range topicWords {

@@ -43,6 +43,8 @@ func (s *scene) isRefusal(g *sight) bool {
 	switch st := g.x.Status; {
 	case st == 0:
 		return false
+	case st == http.StatusForbidden && s.businessRefusal(g):
+		return false
 	case st == http.StatusUnauthorized || st == http.StatusForbidden || st == http.StatusRequestHeaderFieldsTooLarge:
 		return true
 	case st == http.StatusTooManyRequests || st == http.StatusServiceUnavailable:
@@ -59,6 +61,22 @@ func (s *scene) isRefusal(g *sight) bool {
 		return len(g.said.challenges) > 0 || s.brokenFact(g)
 	}
 	return len(g.said.challenges) > 0 && g.x.Status >= 400
+}
+
+// businessRefusal tells a 403 of the application from one of the guard: no
+// challenge, no word about credentials, every fact holds, and the same token is
+// accepted by the same server otherwise.
+func (s *scene) businessRefusal(g *sight) bool {
+	if len(g.said.challenges) > 0 || g.said.errorCode == "" && g.said.description == "" || g.said.topics&(authTopics|topicScheme|topicClientAuth) != 0 ||
+		g.token == nil || g.token.id == "" || s.brokenFact(g) {
+		return false
+	}
+	for _, o := range s.all {
+		if o != g && o.ok && o.origin == g.origin && o.token != nil && o.token.id == g.token.id {
+			return true
+		}
+	}
+	return false
 }
 
 // authTopics are the topics that concern credentials rather than the request.

@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"slices"
 	"strings"
@@ -140,7 +143,15 @@ func candidateTexts(jwk map[string]any) []candidate {
 	}
 	if k := publicOf(jwk); k != nil {
 		if der, err := x509.MarshalPKIXPublicKey(k.Public()); err == nil {
-			out = append(out, candidate{string(der), "a hash over the DER public key (SPKI) instead of the JWK members"})
+			const what = " instead of the JWK members (RFC 7638)"
+			block := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+			crlf := strings.ReplaceAll(block, "\n", "\r\n")
+			b64 := base64.StdEncoding.EncodeToString(der)
+			out = append(out,
+				candidate{string(der), "a hash over the DER public key (SPKI)" + what},
+				candidate{block, "a hash over the PEM of the public key" + what}, candidate{strings.TrimSpace(block), "a hash over the PEM of the public key" + what},
+				candidate{crlf, "a hash over the PEM of the public key" + what}, candidate{strings.TrimSpace(crlf), "a hash over the PEM of the public key" + what},
+				candidate{b64, "a hash over the base64 of the public key (PEM body)" + what}, candidate{hex.EncodeToString(der), "a hash over the hex of the public key" + what})
 		}
 	}
 	return append(out, candidate{text(jwk, "x"), "a hash over x alone"}, candidate{text(jwk, "x") + text(jwk, "y"), "a hash over x and y"}, candidate{text(jwk, "n"), "a hash over n alone"})

@@ -20,8 +20,7 @@ var encodingFaults = []strictness{
 	{
 		name: "padding of the payload, signed", reason: jose.Base64Padding, code: holdfast.CodeProofJWTMalformed,
 		fault: func(f *forge) {
-			f.payload = strings.TrimRight(f.payload, "}") + strings.Repeat(" ", 2-(len(f.payload)+1)%3+1)[:(3+1-len(f.payload)%3)%3] + "}"
-			f.encodedPayload = encode([]byte(f.payload)) + "=="
+			f.encodedPayload = encode([]byte(pad(f.payload, 1))) + "=="
 		},
 	},
 	{
@@ -64,14 +63,14 @@ var encodingFaults = []strictness{
 		name: "trailing bits of the payload, signed", reason: jose.Base64Trailing, code: holdfast.CodeProofJWTMalformed,
 		accepted: golangJWT,
 		fault: func(f *forge) {
-			f.encodedPayload = trailingBit(encode([]byte(pad(f.payload))))
+			f.encodedPayload = trailingBit(encode([]byte(pad(f.payload, 1))))
 		},
 	},
 	{
 		name: "trailing bits of the header, signed", reason: jose.Base64Trailing, code: holdfast.CodeProofJWTMalformed,
 		accepted: golangJWT,
 		fault: func(f *forge) {
-			f.encodedHeader = trailingBit(encode([]byte(pad(f.plainHeader()))))
+			f.encodedHeader = trailingBit(encode([]byte(pad(f.plainHeader(), 1))))
 		},
 	},
 	{
@@ -102,6 +101,70 @@ var encodingFaults = []strictness{
 		fault: func(f *forge) {
 			x := encode(f.coordinate("x"))
 			f.setMember("x", x[:20]+`\n`+x[20:])
+		},
+	},
+}
+
+// reencodedFaults are texts that somebody changed after the signature was made.
+// They pass where a library verifies not what was sent but what it would have
+// sent: the decoded octets, encoded again.
+var reencodedFaults = []strictness{
+	{
+		name: "trailing bits of the payload, not signed", reason: jose.Base64Trailing, code: holdfast.CodeProofJWTMalformed,
+		accepted: goJose + " " + jwx,
+		fault: func(f *forge) {
+			f.payload = pad(f.payload, 1)
+			f.text = func(h, p, s string) []string { return []string{h, trailingBit(p), s} }
+		},
+	},
+	{
+		name: "trailing bits of the header, not signed", reason: jose.Base64Trailing, code: holdfast.CodeProofJWTMalformed,
+		accepted: goJose + " " + jwx,
+		fault: func(f *forge) {
+			f.header = pad(f.plainHeader(), 1)
+			f.text = func(h, p, s string) []string { return []string{trailingBit(h), p, s} }
+		},
+	},
+	{
+		name: "padding of the payload, not signed", reason: jose.Base64Padding, code: holdfast.CodeProofJWTMalformed,
+		accepted: jwx,
+		fault: func(f *forge) {
+			f.payload = pad(f.payload, 1)
+			f.text = func(h, p, s string) []string { return []string{h, p + "==", s} }
+		},
+	},
+	{
+		name: "line break in the payload, not signed", reason: jose.Base64LineBreak, code: holdfast.CodeProofJWTMalformed,
+		accepted: goJose + " " + jwx,
+		fault: func(f *forge) {
+			f.text = func(h, p, s string) []string { return []string{h, p[:40] + "\n" + p[40:], s} }
+		},
+	},
+	{
+		name: "standard alphabet in the payload, not signed", reason: jose.Base64Alphabet, code: holdfast.CodeProofJWTMalformed,
+		accepted: jwx,
+		fault: func(f *forge) {
+			f.payload = withMember(f.payload, `"x":"~~~???>>>"`)
+			f.text = func(h, p, s string) []string { return []string{h, standardAlphabet(p), s} }
+		},
+	},
+	{
+		name: "white space around the header, not signed", reason: jose.SigInvalid, code: holdfast.CodeProofSignatureInvalid,
+		accepted: jwx,
+		fault: func(f *forge) {
+			f.text = func(_, p, s string) []string { return []string{encode([]byte(" " + f.header + "\n")), p, s} }
+		},
+	},
+	{
+		name: "white space in the header, not signed", reason: jose.SigInvalid, code: holdfast.CodeProofSignatureInvalid,
+		fault: func(f *forge) {
+			f.text = func(_, p, s string) []string { return []string{encode([]byte("{ " + f.header[1:])), p, s} }
+		},
+	},
+	{
+		name: "white space behind the payload, not signed", reason: jose.SigInvalid, code: holdfast.CodeProofSignatureInvalid,
+		fault: func(f *forge) {
+			f.text = func(h, _, s string) []string { return []string{h, encode([]byte(f.payload + "\n")), s} }
 		},
 	},
 }
@@ -153,7 +216,7 @@ var formFaults = []strictness{
 	},
 	// Their commas make the verifier count several proofs.
 	{
-		name: "flattened JSON serialisation", reason: jose.NotCompact, code: holdfast.CodeProofSingleSeveral,
+		name: "flattened JSON serialisation", reason: jose.NotCompact, code: holdfast.CodeProofJWTMalformed,
 		accepted: jwx,
 		fault: func(f *forge) {
 			f.text = func(h, p, s string) []string {
@@ -162,7 +225,7 @@ var formFaults = []strictness{
 		},
 	},
 	{
-		name: "general JSON serialisation", reason: jose.NotCompact, code: holdfast.CodeProofSingleSeveral,
+		name: "general JSON serialisation", reason: jose.NotCompact, code: holdfast.CodeProofJWTMalformed,
 		accepted: jwx,
 		fault: func(f *forge) {
 			f.text = func(h, p, s string) []string {
@@ -308,12 +371,16 @@ var jsonFaults = []strictness{
 			f.payload = "text"
 		},
 	},
+	// jwx verifies the header without the space around it, see reencodedFaults.
 	{
-		name:     "white space around the header, which is JSON",
+		name:     "white space before the header, which is JSON",
 		accepted: goJose + " " + bothGolangJWT,
-		fault: func(f *forge) {
-			f.header = " \t" + f.plainHeader() + "\r\n"
-		},
+		fault:    func(f *forge) { f.header = "\r\n\t " + f.plainHeader() },
+	},
+	{
+		name:     "white space behind the header, which is JSON",
+		accepted: goJose + " " + bothGolangJWT,
+		fault:    func(f *forge) { f.header = f.plainHeader() + "\r\n\t " },
 	},
 	{
 		name:     "members out of order and unknown ones, which is JSON",

@@ -194,12 +194,13 @@ func trailingBit(s string) string {
 	return s[:len(s)-1] + alphabet[last|1:][:1]
 }
 
-// pad fills a text up with spaces until its base64 ends in trailing bits.
-func pad(s string) string {
-	if len(s)%3 == 0 {
-		s += " "
+// pad lengthens a JSON object until so many octets are left over from groups of three.
+func pad(object string, rest int) string {
+	for fill := ""; ; fill += "x" {
+		if s := withMember(object, `"x":"`+fill+`"`); len(s)%3 == rest {
+			return s
+		}
 	}
-	return s
 }
 
 // withMember puts a member before the others of a JSON object.

@@ -27,7 +27,8 @@ type strictness struct {
 	code   holdfast.Code
 
 	// accepted names the libraries that accept it, as seen with the versions in
-	// go.mod. It is no promise: correct it after an update, and look why.
+	// go.mod. It is no promise: correct it after an update, and look why. Keys
+	// of golang-jwt are read by keyOfHeader, because it has no JWK.
 	accepted string
 }
 
@@ -36,9 +37,9 @@ const (
 	all           = goJose + " " + jwx + " " + bothGolangJWT
 )
 
-var faults = slices.Concat(encodingFaults, formFaults, jsonFaults, headerFaults, algFaults, signatureFaults, keyFaults)
+var faults = slices.Concat(encodingFaults, reencodedFaults, formFaults, jsonFaults, headerFaults, algFaults, signatureFaults, keyFaults)
 
-// forgedKeys are made once, seeded: every row starts from one of them.
+// forgedKeys are made once: every row starts from one of them.
 var forgedKeys = sync.OnceValue(func() map[string]crypto.Signer {
 	return map[string]crypto.Signer{
 		"ES256": newEC(elliptic.P256(), func(p []byte) bool { return p[1] != 0 && differs(p[1:33]) }),

@@ -129,14 +129,13 @@ func TestThumbprintsOfOtherEncodingsDiffer(t *testing.T) {
 	for _, tt := range []struct {
 		name, alg string
 		change    func(f *forge)
-		same      string // the libraries that give the thumbprint of the correct encoding
 	}{
-		{"rsa exponent with a leading zero", "RS256", func(f *forge) { f.setMember("e", encode([]byte{0, 1, 0, 1})) }, ""},
+		{"rsa exponent with a leading zero", "RS256", func(f *forge) { f.setMember("e", encode([]byte{0, 1, 0, 1})) }},
 		{"rsa modulus with a leading zero", "RS256", func(f *forge) {
 			f.setMember("n", encode(append([]byte{0}, f.coordinate("n")...)))
-		}, ""},
-		{"trailing bits of x", "ES256", func(f *forge) { f.setMember("x", trailingBit(encode(f.coordinate("x")))) }, ""},
-		{"trailing bits of x on edwards25519", "EdDSA", func(f *forge) { f.setMember("x", trailingBit(encode(f.coordinate("x")))) }, ""},
+		}},
+		{"trailing bits of x", "ES256", func(f *forge) { f.setMember("x", trailingBit(encode(f.coordinate("x")))) }},
+		{"trailing bits of x on edwards25519", "EdDSA", func(f *forge) { f.setMember("x", trailingBit(encode(f.coordinate("x")))) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newForge(forgedKeys()[tt.alg], tt.alg)
@@ -151,14 +150,10 @@ func TestThumbprintsOfOtherEncodingsDiffer(t *testing.T) {
 			if err := verifyOurs(f.compact()); err == nil {
 				t.Errorf("accepted in a proof: %s", f.jwk)
 			}
-			var same []string
-			for _, name := range []string{goJose, jwx} {
-				if got, err := thumbprints[name](f.jwk); err == nil && string(got) == string(want[:]) {
-					same = append(same, name)
+			for name, thumbprint := range thumbprints {
+				if got, err := thumbprint(f.jwk); err != nil || string(got) != string(want[:]) {
+					t.Errorf("%s changed: it gave the thumbprint of the correct encoding, now %x, %v", name, got, err)
 				}
-			}
-			if got := strings.Join(same, " "); got != tt.same {
-				t.Errorf("a library changed: %q normalise, the table says %q", got, tt.same)
 			}
 		})
 	}

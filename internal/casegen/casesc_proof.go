@@ -22,8 +22,7 @@ func cHalfKey() *scene {
 	s.fails("proof-jwk-malformed", "high", 1)
 	s.notThese("proof-malformed", "proof-signature-invalid", "binding-key-mismatch", "thumbprint-computed-wrong")
 	s.fact("jwk")
-	s.fact("y")
-	s.fact("missing", "incomplete", "lacks", "without", "absent", "required member", "no y")
+	s.fact("missing", "incomplete", "lacks", "without", "absent", "required member", "no y", "y coordinate")
 	s.fix("public key", "both coordinates", "complete", "required members", "object", "x and y")
 	return s
 }

@@ -37,7 +37,6 @@ var factsC = map[string][]string{
 	"c49": {"1 htu"},
 	"c50": {"1 htu", "2 htu", "3 htu", "4 htu", "5 htu"},
 	"c51": {"1 exp"},
-	"c56": {"1 signature"},
 }
 
 // TestSetC counts the cases and checks that the codes next to a verdict are
@@ -94,9 +93,9 @@ func TestNonceHistory(t *testing.T) {
 		}
 		newest := map[string]string{}
 		for i, e := range s.exchanges {
-			p, _ := parseJWS(lookup(e.headers, "DPoP"))
+			p, ok := parseJWS(lookup(e.headers, "DPoP"))
 			nonce, _ := p.claims["nonce"].(string)
-			if have := newest[e.parsed().Host]; have != "" && nonce != have {
+			if have := newest[e.parsed().Host]; ok && have != "" && nonce != have {
 				t.Errorf("%s: exchange %d has nonce %q, newest is %q", s.id, i+1, nonce, have)
 			}
 			if n := lookup(e.answers, "DPoP-Nonce"); n != "" {
