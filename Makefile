@@ -14,7 +14,7 @@ all: build test
 
 # Explain a capture that comes with the sources.
 demo: build
-	@$(BIN)/holdfast explain explain/testdata/cases/d01; test $$? -eq 1
+	@$(BIN)/holdfast explain explain/testdata/cases/d02; test $$? -eq 1
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/holdfast ./cmd/holdfast

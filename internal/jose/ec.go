@@ -66,7 +66,22 @@ func parseEC(jwk strictjson.Object) (*PublicKey, *Error) {
 	if point, err = appendOctets(point, jwk, "y", c.size); err != nil {
 		return nil, err
 	}
-	return newEC(c, point)
+	k, err := newEC(c, point)
+	if err != nil {
+		return nil, err
+	}
+	// x and y are the one encoding of their octets, so the text that was sent is what RFC 7638 hashes.
+	x, _ := text(jwk, "x")
+	y, _ := text(jwk, "y")
+	var canonical [256]byte
+	b := append(canonical[:0], `{"crv":"`...)
+	b = append(b, c.crv...)
+	b = append(b, `","kty":"EC","x":"`...)
+	b = append(b, x...)
+	b = append(b, `","y":"`...)
+	b = append(b, y...)
+	k.thumbprint = sha256.Sum256(append(b, `"}`...))
+	return k, nil
 }
 
 func fromECDSA(pub *ecdsa.PublicKey) (*PublicKey, *Error) {
@@ -79,20 +94,21 @@ func fromECDSA(pub *ecdsa.PublicKey) (*PublicKey, *Error) {
 	if err != nil {
 		return nil, &Error{Reason: KeyOffCurve}
 	}
-	return newEC(c, point)
+	k, fault := newEC(c, point)
+	if fault != nil {
+		return nil, fault
+	}
+	var buf [256]byte
+	k.thumbprint = sha256.Sum256(appendJWK(buf[:0], "EC", c.crv, point[1:1+c.size], point[1+c.size:]))
+	return k, nil
 }
 
-// newEC makes a key of an uncompressed point. ParseUncompressedPublicKey refuses coordinates beyond the field and
+// newEC makes a key of an uncompressed point; its thumbprint is left to the caller. ParseUncompressedPublicKey refuses coordinates beyond the field and
 // points that are not on the curve; the point at infinity has no such encoding.
 func newEC(c *curve, point []byte) (*PublicKey, *Error) {
 	pub, err := ecdsa.ParseUncompressedPublicKey(c.impl(), point)
 	if err != nil {
 		return nil, &Error{Reason: KeyOffCurve, Member: "crv", Detail: c.crv}
 	}
-	var buf [256]byte
-	x, y := point[1:1+c.size], point[1+c.size:]
-	return &PublicKey{
-		kty: "EC", crv: c.crv, bits: c.bits, algs: c.algs, ec: pub,
-		thumbprint: sha256.Sum256(appendJWK(buf[:0], "EC", c.crv, x, y)),
-	}, nil
+	return &PublicKey{kty: "EC", crv: c.crv, bits: c.bits, algs: c.algs, ec: pub}, nil
 }

@@ -167,6 +167,9 @@ func (s *scanner) value(depth int) (Value, *Error) {
 		v.kind = ObjectKind
 		base := len(s.members)
 		err = s.object(depth + 1)
+		if depth == 1 {
+			v.inner = &Object{append(make([]member, 0, len(s.members)-base), s.members[base:]...)}
+		}
 		s.members = s.members[:base]
 	case '[':
 		v.kind = ArrayKind

@@ -35,6 +35,9 @@ type Value struct {
 	raw     string
 	kind    Kind
 	escaped bool // a String with at least one escape sequence
+	// inner is an object that stands directly in the outermost one, as the jwk of a header does: kept, so that it need
+	// not be scanned again. nil for deeper objects.
+	inner *Object
 }
 
 // Kind returns the JSON type.
@@ -64,6 +67,9 @@ func (v Value) Bool() (value, ok bool) {
 func (v Value) Object() (Object, bool) {
 	if v.kind != ObjectKind {
 		return Object{}, false
+	}
+	if v.inner != nil {
+		return *v.inner, true
 	}
 	s := scanner{text: v.raw}
 	s.reserve()
