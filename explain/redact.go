@@ -2,11 +2,11 @@ package explain
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,14 +23,20 @@ const highEntropy = 20
 
 // hashMark stands for a high-entropy secret; equal secrets keep equal marks.
 func hashMark(s string) string {
-	if marked(s) {
+	if isMark(s) {
 		return s
 	}
-	if len(s) < highEntropy {
+	if len(s) < highEntropy || wordy(s) {
 		return mark
 	}
-	sum := sha256.Sum256([]byte(s))
-	return "[REDACTED sha256=" + jose.EncodeSegment(sum[:]) + "]"
+	return "[REDACTED sha256=" + fingerprint(s) + "]"
+}
+
+// isMark reports whether a value is nothing but what a redaction left: a mark
+// within a value says nothing about what stands around it.
+func isMark(s string) bool {
+	rest, m, ok := splitMark(s)
+	return ok && rest == "" && len(m) == len(s)
 }
 
 // openClaims are the token claims that carry no personal data and that a
@@ -49,6 +55,7 @@ var openClaims = []string{
 func Redact(ev *Evidence) *Evidence {
 	r := redactor{v: newVault(ev), users: map[string]string{}}
 	out := *ev
+	out.Case, out.Vantage = r.v.scrub(ev.Case), r.v.scrub(ev.Vantage)
 	out.Exchanges = make([]holdfast.Exchange, len(ev.Exchanges))
 	for i := range ev.Exchanges {
 		out.Exchanges[i] = r.exchange(&ev.Exchanges[i])
@@ -60,7 +67,18 @@ func Redact(ev *Evidence) *Evidence {
 	out.Documents = make([]Document, len(ev.Documents))
 	for i, d := range ev.Documents {
 		d.Body = r.document(&d)
+		d.Name, d.Origin = r.v.scrub(d.Name), r.place(d.Origin)
 		out.Documents[i] = d
+	}
+	out.Sources = make([]Source, len(ev.Sources))
+	for i, s := range ev.Sources {
+		s.Name, s.Kind, s.Creator = r.v.scrub(s.Name), r.v.scrub(s.Kind), r.v.scrub(s.Creator)
+		out.Sources[i] = s
+	}
+	out.Problems = make([]Problem, len(ev.Problems))
+	for i, p := range ev.Problems {
+		p.Source, p.Place, p.Text = r.v.scrub(p.Source), r.v.scrub(p.Place), r.v.scrub(p.Text)
+		out.Problems[i] = p
 	}
 	return &out
 }
@@ -75,7 +93,7 @@ func (r redactor) exchange(x *holdfast.Exchange) holdfast.Exchange {
 	c := *x
 	c.Request.Proofs = make([]holdfast.Secret, len(x.Request.Proofs))
 	for i, p := range x.Request.Proofs {
-		c.Request.Proofs[i] = holdfast.NewSecret(redactProofs(p.Reveal()))
+		c.Request.Proofs[i] = holdfast.NewSecret(r.proofs(p.Reveal()))
 		c.Request.Hidden |= markProof(c.Request.Proofs[i].Reveal())
 	}
 	c.Request.Authorization = make([]holdfast.Secret, len(x.Request.Authorization))
@@ -87,7 +105,7 @@ func (r redactor) exchange(x *holdfast.Exchange) holdfast.Exchange {
 	for i, q := range x.Request.Query {
 		c.Request.Query[i] = holdfast.NewSecret(r.token(q.Reveal()))
 	}
-	c.Request.URL = r.url(x.Request.URL)
+	c.Request.URL, c.Request.Method, c.Origin = r.url(x.Request.URL), r.v.scrub(x.Request.Method), r.place(x.Origin)
 	c.RequestHeader = r.header(x.RequestHeader)
 	setAll(c.RequestHeader, "Dpop", c.Request.Proofs)
 	setAll(c.RequestHeader, "Authorization", c.Request.Authorization)
@@ -121,30 +139,40 @@ func setAll(h http.Header, name string, values []holdfast.Secret) {
 	h[name] = out
 }
 
-// redactProofs handles a field that holds one proof, or several joined by a comma.
-func redactProofs(v string) string {
+// proofs handles a field that holds one proof, or several joined by a comma.
+func (r redactor) proofs(v string) string {
 	parts := strings.Split(v, ",")
 	for i, p := range parts {
 		lead := p[:len(p)-len(strings.TrimLeft(p, " "))]
-		parts[i] = lead + redactProof(strings.TrimLeft(p, " "))
+		parts[i] = lead + r.proof(strings.TrimLeft(p, " "))
 	}
 	return strings.Join(parts, ",")
 }
 
-func redactProof(v string) string {
-	if marked(v) || v == "" {
+// proof removes the signature. Header and claims stay as they are, unless they
+// hold a secret themselves.
+func (r redactor) proof(v string) string {
+	if isMark(v) || v == "" {
 		return v
 	}
-	p := readLooseProof(v)
-	p.examine()
 	segments := strings.Split(v, ".")
 	if len(segments) < 2 {
 		return mark
 	}
-	header := segments[0]
-	if slices.ContainsFunc(privateMembers[:], func(m string) bool { _, ok := p.jwk[m]; return ok }) {
-		header = scrubbedHeader(p)
+	header, claims := r.segment(segments[0], false), r.segment(segments[1], true)
+	if len(segments) > 3 && !marked(v) {
+		return mark // encrypted, or something else: nothing of it is known to be public
 	}
+	out := header + "." + claims
+	switch {
+	case len(segments) == 2:
+		return out
+	case marked(v):
+		_, m, _ := splitMark(v)
+		return out + "." + m
+	}
+	p := readLooseProof(v)
+	p.examine()
 	word := "invalid"
 	switch {
 	case p.sigOK:
@@ -156,63 +184,101 @@ func redactProof(v string) string {
 	case !p.sigSeen:
 		word = "unchecked"
 	}
-	out := header + "." + segments[1]
-	if len(segments) > 2 {
-		out += ".[REDACTED " + word + "]"
-	}
-	return out
+	return out + ".[REDACTED " + word + "]"
 }
 
-// scrubbedHeader writes the header of a proof without the values of private
-// members; their names stay, because they are the finding.
-func scrubbedHeader(p *looseProof) string {
-	h := map[string]any{}
-	for k, v := range p.header {
-		h[k] = v
-	}
-	jwk := map[string]any{}
-	for k, v := range p.jwk {
-		if slices.Contains(privateMembers[:], k) {
-			v = "REDACTED"
+// segment removes secrets from header or claims of a JWT: a private member of
+// a key, a token in the place of a nonce, a query of htu. Text that holds none
+// keeps every byte, because its form may be the finding.
+func (r redactor) segment(s string, claims bool) string {
+	b, _ := decodeLoose(s)
+	if len(b) == 0 {
+		if len(s) > 0 && r.v.known(s) != s {
+			return mark
 		}
-		jwk[k] = v
+		return s
 	}
-	h["jwk"] = jwk
-	b, err := json.Marshal(h)
-	if err != nil {
-		return mark
+	private := !claims && strings.Contains(string(b), `"jwk"`)
+	changed := false
+	member := ""
+	var out []byte
+	last := 0
+	for _, m := range jsonString.FindAllIndex(b, -1) {
+		var text string
+		if json.Unmarshal(b[m[0]:m[1]], &text) != nil {
+			continue
+		}
+		if rest := bytes.TrimLeft(b[m[1]:], " \t\r\n"); len(rest) > 0 && rest[0] == ':' {
+			member = text
+			continue
+		}
+		safe := r.v.known(text)
+		switch {
+		case private && slices.Contains(privateMembers[:], member):
+			safe = "REDACTED" // the name stays, because it is the finding
+		case member == "htu" && claims:
+			safe = r.htu(text)
+		case safe == text && hasPattern(text) && member != "nonce" && member != "jti":
+			safe = r.v.scrub(text)
+		}
+		if safe != text {
+			quoted, err := json.Marshal(safe)
+			if err != nil {
+				return mark
+			}
+			out = append(append(out, b[last:m[0]]...), quoted...)
+			last, changed = m[1], true
+		}
 	}
-	return jose.EncodeSegment(b)
+	if !changed {
+		return s
+	}
+	return jose.EncodeSegment(append(out, b[last:]...))
 }
+
+// jsonString is a string of a JSON text, broken or not.
+var jsonString = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
 func (r redactor) authorization(v string) string {
 	scheme, rest, ok := strings.Cut(v, " ")
 	if !ok {
 		return hashMark(v)
 	}
+	scheme = r.v.scrub(scheme)
 	if t := readLooseToken(rest); t.broken != "" && !t.hidden {
 		// What is wrong is the finding: it stays, the value does not.
-		return scheme + " [REDACTED malformed: " + t.broken + "]"
+		return scheme + " [REDACTED malformed: " + r.v.scrub(t.broken) + "]"
 	}
 	return scheme + " " + r.token(rest)
 }
 
 // redactToken keeps the open claims of a JWT and the hash of the whole.
 func (r redactor) token(v string) string {
-	if marked(v) || v == "" {
+	if isMark(v) || v == "" {
 		return v
 	}
 	segments := strings.Split(v, ".")
 	if len(segments) != 3 {
+		if rest, m, ok := splitMark(v); ok && strings.Count(rest, ".") < 2 {
+			if strings.Count(rest, ".") == 1 && r.jwtPart(rest) { // header and a cut payload
+				return v
+			}
+			return m // what is left of the value may be of use
+		}
 		return hashMark(v)
 	}
 	t := readLooseToken(v)
 	if !t.jwt || t.claims == nil {
+		if _, m, ok := splitMark(v); ok && m != "" {
+			return m
+		}
 		return hashMark(v)
 	}
 	open := map[string]any{}
 	for k, c := range t.claims {
 		if slices.Contains(openClaims, k) {
+			open[k] = r.claim(c)
+		} else if _, given := c.(string); k == "sub" && given && marked(c.(string)) {
 			open[k] = c
 		} else if sub, ok := c.(string); ok && k == "sub" {
 			if r.users[sub] == "" {
@@ -227,7 +293,48 @@ func (r redactor) token(v string) string {
 	if err != nil {
 		return hashMark(v)
 	}
-	return segments[0] + "." + jose.EncodeSegment(b) + "." + hashMark(v)
+	last := segments[2]
+	if !isMark(last) {
+		last = hashMark(v)
+	}
+	return r.segment(segments[0], false) + "." + jose.EncodeSegment(b) + "." + last
+}
+
+// jwtPart reports whether the beginning of a JWT holds no more than a header
+// and claims that do not decode.
+func (r redactor) jwtPart(rest string) bool {
+	head, tail, _ := strings.Cut(rest, ".")
+	b, _ := decodeLoose(head)
+	return looseObject(b) != nil && tail == ""
+}
+
+// claim removes secrets from the value of an open claim.
+func (r redactor) claim(v any) any {
+	switch t := v.(type) {
+	case string:
+		if s := r.v.known(t); s != t {
+			return s
+		}
+		if strings.Contains(t, "://") {
+			return r.v.scrub(t)
+		}
+	case map[string]any:
+		out := make(map[string]any, len(t))
+		for k, e := range t {
+			if slices.Contains(privateMembers[:], k) {
+				e = mark
+			}
+			out[k] = r.claim(e)
+		}
+		return out
+	case []any:
+		out := make([]any, len(t))
+		for i, e := range t {
+			out[i] = r.claim(e)
+		}
+		return out
+	}
+	return v
 }
 
 // redactValue handles the value of a secret parameter.
@@ -239,19 +346,50 @@ func (r redactor) value(name, v string) string {
 	case "access_token", "id_token", "client_assertion", "assertion", "subject_token", "actor_token", "token", "refresh_token":
 		return r.token(v)
 	case "dpop":
-		return redactProofs(v)
+		return r.proofs(v)
+	case "password", "passwd", "pwd", "passphrase", "otp", "passcode", "user_code":
+		return mark // chosen or typed by people: a hash of it could be guessed
 	}
 	return hashMark(v)
 }
 
-func (r redactor) url(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.RawQuery == "" && u.Fragment == "" {
-		return raw
+// htu is url, but that there is a fragment stays visible: it is a finding.
+func (r redactor) htu(raw string) string {
+	address, fragment, found := strings.Cut(raw, "#")
+	if !found {
+		return r.url(raw)
 	}
-	u.RawQuery = r.query(u.RawQuery)
-	u.Fragment = ""
-	return u.String()
+	return r.url(address) + "#" + r.query(fragment)
+}
+
+// url removes user and password, the fragment, and secrets from path and query.
+func (r redactor) url(raw string) string {
+	raw, _, _ = strings.Cut(raw, "#")
+	address, query, asked := strings.Cut(raw, "?")
+	if i := strings.Index(address, "://"); i >= 0 {
+		host := address[i+3:]
+		if j := strings.IndexByte(host, '/'); j >= 0 {
+			host = host[:j]
+		}
+		if at := strings.LastIndexByte(host, '@'); at >= 0 {
+			address = address[:i+3] + address[i+3+at+1:]
+		}
+	}
+	if safe := r.v.scrub(address); safe != address {
+		address = strings.ReplaceAll(safe, mark, "REDACTED") // still a URL
+	}
+	if !asked {
+		return address
+	}
+	return address + "?" + r.query(query)
+}
+
+// place handles a name that may be a URL.
+func (r redactor) place(s string) string {
+	if strings.Contains(s, "://") && !strings.ContainsAny(s, " \n") {
+		return r.url(s)
+	}
+	return r.v.scrub(s)
 }
 
 // query replaces the values of secret parameters and keeps the others as they are.
@@ -260,32 +398,63 @@ func (r redactor) query(q string) string {
 	for i, p := range parts {
 		name, value, ok := strings.Cut(p, "=")
 		plain, err := url.QueryUnescape(value)
-		if !ok || err != nil {
+		if err != nil {
+			plain = value
+		}
+		if !ok {
+			parts[i] = url.QueryEscape(r.v.scrub(p))
+			if parts[i] == url.QueryEscape(p) {
+				parts[i] = p
+			}
 			continue
 		}
-		switch {
-		case isSecretName(name):
-			parts[i] = name + "=" + url.QueryEscape(r.value(strings.ToLower(name), plain))
-		case r.v.scrub(plain) != plain:
-			parts[i] = name + "=" + url.QueryEscape(r.v.scrub(plain))
+		if safe := r.v.scrub(name); safe != name {
+			name = url.QueryEscape(safe)
+		}
+		known, err := url.QueryUnescape(name)
+		if err != nil {
+			known = name
+		}
+		switch safe := r.v.scrub(plain); {
+		case isSecretName(known) && !harmlessValue(known, plain):
+			parts[i] = name + "=" + url.QueryEscape(r.value(strings.ToLower(known), plain))
+		case safe != plain && strings.Contains(plain, "://"):
+			parts[i] = name + "=" + url.QueryEscape(r.place(plain))
+		case safe != plain:
+			parts[i] = name + "=" + url.QueryEscape(safe)
+		case looksRandom(plain) && !openParams[strings.ToLower(known)]:
+			parts[i] = name + "=" + url.QueryEscape(hashMark(plain))
+		default:
+			parts[i] = name + "=" + value
 		}
 	}
 	return strings.Join(parts, "&")
 }
 
+// openParams look random and are no secrets: identifiers, hashes, thumbprints,
+// values that protect nothing once they were used.
+var openParams = map[string]bool{
+	"client_id": true, "code_challenge": true, "dpop_jkt": true, "nonce": true, "state": true, "request_uri": true, "redirect_uri": true,
+	"resource": true, "audience": true, "scope": true, "iss": true, "jti": true, "kid": true, "jkt": true, "session_state": true, "trace": true,
+	"grant_type": true, "client_assertion_type": true, "subject_token_type": true, "requested_token_type": true, "actor_token_type": true,
+}
+
 func (r redactor) header(h http.Header) http.Header {
 	out := make(http.Header, len(h))
 	for name, values := range h {
+		safe := r.v.scrub(name)
 		for _, v := range values {
 			switch {
-			case slices.Contains(secretHeaders[:], name) || name == "Set-Cookie":
+			case isSecretHeader(name):
 				v = mark
 			case name == "Location" || name == "Referer" || name == "Content-Location":
 				v = r.url(v)
-			case name != "Dpop-Nonce":
+			case name == "Dpop-Nonce":
+				v = r.v.known(v)
+			default:
 				v = r.v.scrub(v)
 			}
-			out[name] = append(out[name], v)
+			out[safe] = append(out[safe], v)
 		}
 	}
 	return out
@@ -294,40 +463,53 @@ func (r redactor) header(h http.Header) http.Header {
 // body redacts a form or JSON body; another body is kept, scrubbed, only if it
 // belongs to a refusal or to an authorization server.
 func (r redactor) body(b []byte, keep bool) []byte {
-	switch {
-	case len(b) == 0 || !keep:
+	if len(b) == 0 || !keep {
 		return nil
-	case b[0] == '{' || b[0] == '[':
-		if v := looseAny(b); v != nil {
-			out, err := json.Marshal(r.tree(v, ""))
-			if err == nil {
-				return out
-			}
+	}
+	if v := jsonBody(b); v != nil {
+		if out, err := json.Marshal(r.tree(v, "", 0)); err == nil {
+			return out
 		}
-		return []byte(r.v.scrub(string(b)))
-	case bytes.IndexByte(b, '=') > 0 && !bytes.ContainsAny(b, " <\n"):
+	}
+	if bytes.IndexByte(b, '=') > 0 && !bytes.ContainsAny(b, " <\n\"") && b[0] != '{' && b[0] != '[' {
 		return []byte(r.query(string(b)))
 	}
 	return []byte(r.v.scrub(string(b)))
 }
 
-func (r redactor) tree(v any, name string) any {
+func (r redactor) tree(v any, name string, depth int) any {
+	if depth > MaxJSONDepth {
+		return mark
+	}
 	switch t := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(t))
 		for k, e := range t {
-			out[k] = r.tree(e, k)
+			if t["kty"] != nil && slices.Contains(privateMembers[:], k) {
+				out[k] = mark
+				continue
+			}
+			out[r.v.scrub(k)] = r.tree(e, k, depth+1)
 		}
 		return out
 	case []any:
 		out := make([]any, len(t))
 		for i, e := range t {
-			out[i] = r.tree(e, name)
+			out[i] = r.tree(e, name, depth+1)
 		}
 		return out
+	case json.Number:
+		if isSecretName(name) && len(t) >= minSecret && !openEnding.MatchString(name) && !strings.EqualFold(name, "code") {
+			return mark
+		}
 	case string:
-		if isSecretName(name) && !harmlessValue(name, t) {
+		switch {
+		case isSecretName(name) && !harmlessValue(name, t):
 			return r.value(strings.ToLower(name), t)
+		case name == "nonce" || name == "jti" || name == "jkt" || name == "ath" || strings.HasSuffix(name, "_jkt"):
+			return r.v.known(t)
+		case strings.HasPrefix(t, "http") && strings.ContainsAny(t, "?#@") && !strings.ContainsAny(t, " \n"):
+			return r.url(t)
 		}
 		return r.v.scrub(t)
 	}
@@ -336,38 +518,44 @@ func (r redactor) tree(v any, name string) any {
 
 func (r redactor) document(d *Document) []byte {
 	switch d.Kind {
-	case KindJWKS, KindCertificate, KindDownstreamKey:
-		if d.Kind == KindJWKS {
-			return redactKeys(d.Body)
+	case KindCertificate:
+		out := string(d.Body)
+		pemKeys(out, func(start, end int, _, _ string) { out = strings.Replace(out, string(d.Body[start:end]), mark, 1) })
+		return []byte(out)
+	case KindDownstreamKey:
+		return []byte(r.v.known(string(d.Body)))
+	case KindTokenRequestProof:
+		return []byte(r.proofs(strings.TrimSpace(string(d.Body))))
+	case KindJWKS:
+		if !bytes.ContainsAny(d.Body, "[") || r.privateKeys(d.Body) {
+			return r.body(d.Body, true)
 		}
 		return d.Body
-	case KindTokenRequestProof:
-		return []byte(redactProofs(strings.TrimSpace(string(d.Body))))
 	case KindMetadata, KindTokenResponse, KindIntrospection, KindClient:
+		return r.body(d.Body, true)
+	}
+	if jsonBody(d.Body) != nil && d.Kind == KindServerConfig {
 		return r.body(d.Body, true)
 	}
 	return []byte(r.v.scrub(string(d.Body)))
 }
 
-// redactKeys removes the values of private members from a key set.
-func redactKeys(b []byte) []byte {
+// privateKeys reports whether a key set holds more than public keys. One that
+// does not keeps every byte.
+func (r redactor) privateKeys(b []byte) bool {
 	m := looseObject(b)
 	keys, _ := m["keys"].([]any)
-	private := false
+	if len(m) != 1 || keys == nil {
+		return true
+	}
 	for _, k := range keys {
 		jwk, _ := k.(map[string]any)
-		for _, name := range privateMembers {
-			if _, ok := jwk[name]; ok {
-				jwk[name], private = mark, true
+		for name, value := range jwk {
+			text, _ := value.(string)
+			if slices.Contains(privateMembers[:], name) || r.v.known(text) != text || isSecretName(name) {
+				return true
 			}
 		}
 	}
-	if !private {
-		return b
-	}
-	out, err := json.Marshal(m)
-	if err != nil {
-		return nil
-	}
-	return out
+	return false
 }

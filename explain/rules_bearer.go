@@ -142,7 +142,7 @@ func findExpired(s *scene, g *sight) *finding {
 		f := found(High, "The access token has expired: exp was "+exp.UTC().Format(time.RFC3339)+", "+ago(g.at.Sub(exp))+" before the request.").
 			computed("exp of the token", exp.UTC().Format(time.RFC3339), "after "+g.at.UTC().Format(time.RFC3339), "token.time", "RFC 9068 4").stated("answer", g.said.quote())
 		if iat, ok := g.claimTime("iat"); ok {
-			f.computed("lifetime of the token", fmt.Sprintf("issued %s, valid for %d s (%s)", iat.UTC().Format(time.RFC3339), int(exp.Sub(iat).Seconds()), span(exp.Sub(iat))), "", "", "")
+			f.computed("lifetime of the token", fmt.Sprintf("issued %s, valid for %d s (%s)", iat.UTC().Format(time.RFC3339), int(exp.Sub(iat).Seconds()), durationText(exp.Sub(iat))), "", "", "")
 		}
 		return f
 	}
@@ -161,7 +161,7 @@ func findExpired(s *scene, g *sight) *finding {
 	return f
 }
 
-func span(d time.Duration) string {
+func durationText(d time.Duration) string {
 	if d%time.Hour == 0 && d > 0 {
 		if d == time.Hour {
 			return "1 hour"

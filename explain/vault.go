@@ -2,38 +2,34 @@ package explain
 
 import (
 	"crypto/sha256"
+	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-oauth/holdfast"
+	"github.com/holdfast-oauth/holdfast/internal/jose"
 )
 
-// vault knows every secret of the evidence by its hash, so that no text leaves
-// with one in it. It is the last line: rules do not quote secrets, but servers
-// and logs do.
+// vault knows every secret of the evidence, so that no text leaves with one in
+// it, whole or by a part that could be used. It is the last line: rules do not
+// quote secrets, but servers and logs do.
 type vault struct {
-	known map[[16]byte]struct{}
+	words map[[16]byte]struct{} // secrets that are too short for parts, and seen ones
+	short bool                  // there are secrets that only words finds
+	parts parts
+	ev    *Evidence
+	open  map[string]struct{} // values of proofs that look random and are none
+	heads map[[16]byte]struct{}
 }
 
 // minSecret is the shortest value that the vault looks for: shorter ones are
 // words.
 const minSecret = 6
 
-// secretParams are form, query and JSON members whose values are secrets.
-var secretParams = [...]string{
-	"access_token", "refresh_token", "id_token", "code", "code_verifier", "client_secret", "client_assertion", "assertion", "subject_token", "actor_token",
-	"device_code", "user_code", "password", "token", "dpop", "request", "id_token_hint", "logout_token", "registration_access_token", "api_key", "apikey", "secret", "session", "sessionid", "sid", "passcode", "otp", "private_key",
-}
-
-// secretHeaders are fields whose values are secrets.
-var secretHeaders = [...]string{
-	"Authorization", "Proxy-Authorization", "Dpop", "Cookie", "X-Api-Key", "Api-Key", "X-Auth-Token", "X-Access-Token", "X-Csrf-Token", "X-Xsrf-Token",
-	"X-Amz-Security-Token", "X-Forwarded-Access-Token", "X-Session-Id", "Ocp-Apim-Subscription-Key",
-}
-
 func newVault(ev *Evidence) *vault {
-	v := &vault{known: map[[16]byte]struct{}{}}
+	v := &vault{words: map[[16]byte]struct{}{}, heads: map[[16]byte]struct{}{}, ev: ev}
 	for i := range ev.Exchanges {
 		v.exchange(&ev.Exchanges[i])
 	}
@@ -44,9 +40,13 @@ func newVault(ev *Evidence) *vault {
 		d := &ev.Documents[i]
 		switch d.Kind {
 		case KindTokenRequestProof:
-			v.add(strings.TrimSpace(string(d.Body)))
-		case KindTokenResponse, KindIntrospection, KindClient, KindServerConfig:
-			v.json(d.Body)
+			v.add(string(d.Body))
+		case KindTokenResponse, KindIntrospection, KindClient, KindServerConfig, KindJWKS, KindMetadata:
+			if !v.json(d.Body) {
+				v.learn(string(d.Body))
+			}
+		default:
+			v.learn(string(d.Body))
 		}
 	}
 	return v
@@ -57,16 +57,69 @@ func hash16(s string) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// add remembers a secret, and the parts of a JWT: its signature above all.
+// add remembers a secret. Of a JWT the signature is one, and private members of
+// a key in its header; header and claims are none.
 func (v *vault) add(s string) {
-	s = strings.TrimSpace(s)
-	if len(s) < minSecret || marked(s) {
+	s = strings.Trim(s, " \t\r\n\"'")
+	if len(s) < minSecret || marked(s) || plainWord(s) {
 		return
 	}
-	v.known[hash16(s)] = struct{}{}
-	if i := strings.LastIndexByte(s, '.'); i > 0 && strings.HasPrefix(s, "ey") && len(s)-i > 16 {
-		v.known[hash16(s[i+1:])] = struct{}{}
+	h := hash16(s)
+	if _, known := v.words[h]; known {
+		return
 	}
+	v.words[h] = struct{}{}
+	if strings.Contains(s, "%") {
+		if u, err := url.QueryUnescape(s); err == nil && u != s {
+			v.add(u)
+		}
+	}
+	if isJWT(s) {
+		segments := strings.Split(s, ".")
+		v.head(segments[0])
+		if len(segments) == 5 { // encrypted: nothing of it is public
+			segments = segments[1:]
+		} else {
+			segments = segments[2:]
+		}
+		for _, part := range segments {
+			if len(part) >= minPart {
+				v.parts.add(part)
+			}
+		}
+		return
+	}
+	if len(s) < gramSize {
+		v.short = true
+		return
+	}
+	v.parts.add(s)
+}
+
+// maybe remembers a value of a place that does not have to hold a secret, if it
+// looks like one.
+func (v *vault) maybe(s string) {
+	if s = strings.Trim(s, " \t\r\n\"'"); looksRandom(s) && !isJWT(s) {
+		v.add(s)
+	} else if isJWT(s) {
+		v.add(s)
+	}
+}
+
+// head looks once at every header of a JWT for private members of a key.
+func (v *vault) head(segment string) {
+	h := hash16(segment)
+	if _, seen := v.heads[h]; seen {
+		return
+	}
+	v.heads[h] = struct{}{}
+	if b, _ := decodeLoose(segment); len(b) > 0 && strings.Contains(string(b), `"jwk"`) {
+		v.walk(looseAny(b), 0)
+	}
+}
+
+func isJWT(s string) bool {
+	return strings.Count(s, ".") >= 2 && (strings.HasPrefix(s, "ey") || strings.HasPrefix(s, "ew")) && !strings.ContainsAny(s, " ,")
 }
 
 // isSchemeName: the name of an authentication scheme is no secret.
@@ -78,119 +131,205 @@ func isSchemeName(w string) bool {
 	return false
 }
 
+// plainWord: what stands in the place of a secret by mistake and is none.
+func plainWord(s string) bool {
+	switch strings.ToLower(s) {
+	case "bearer", "undefined", "[object", "object]", "promise]", "password", "secret", "client_secret", "access_token", "refresh_token", "id_token",
+		"authorization_code", "client_credentials", "authorization", "invalid_token", "invalid_grant", "changeit", "string", "required", "header", "cookie":
+		return true
+	}
+	return strings.HasPrefix(s, "${") || strings.HasPrefix(s, "{{")
+}
+
 func (v *vault) exchange(x *holdfast.Exchange) {
 	for _, list := range [...][]holdfast.Secret{x.Request.Authorization, x.Request.Proofs, x.Request.Query} {
 		for _, s := range list {
-			raw := s.Reveal()
-			v.add(raw)
-			for _, w := range strings.FieldsFunc(raw, func(r rune) bool { return r == ' ' || r == ',' }) {
-				if !isSchemeName(w) {
-					v.add(w)
-				}
-			}
+			v.credentials(s.Reveal())
 		}
 	}
-	for _, name := range secretHeaders {
-		for _, s := range x.RequestHeader[name] {
-			for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' || r == ';' }) {
-				if !isSchemeName(w) {
-					v.add(w)
-				}
-				if _, value, ok := strings.Cut(w, "="); ok {
-					v.add(value)
-				}
-			}
+	v.header(x.RequestHeader)
+	v.header(x.Header)
+	v.form(readForm(x))
+	for _, u := range [...]string{x.Request.URL, x.RequestHeader.Get("Referer"), x.Header.Get("Location"), x.Header.Get("Content-Location")} {
+		v.address(u)
+	}
+	for _, b := range [...][]byte{x.Body, x.RequestBody} {
+		if len(b) > 0 && !v.json(b) {
+			v.learn(string(b))
 		}
 	}
-	for _, s := range x.Header["Set-Cookie"] {
-		if _, value, ok := strings.Cut(strings.SplitN(s, ";", 2)[0], "="); ok {
-			v.add(value)
-		}
+	if x.Err != "" {
+		v.learn(x.Err)
 	}
-	v.params(readForm(x))
-	if u, err := url.Parse(x.Request.URL); err == nil && u.RawQuery != "" {
-		v.params(u.Query())
-	}
-	if loc := x.Header.Get("Location"); loc != "" {
-		if u, err := url.Parse(loc); err == nil {
-			v.params(u.Query())
-			if f, err := url.ParseQuery(u.Fragment); err == nil {
-				v.params(f)
-			}
-		}
-	}
-	v.json(x.Body)
-	v.json(x.RequestBody)
 }
 
-func (v *vault) params(q url.Values) {
-	for n, values := range q {
-		if !isSecretName(n) {
+// credentials takes the value of an Authorization or DPoP field apart.
+func (v *vault) credentials(raw string) {
+	words := strings.FieldsFunc(raw, func(r rune) bool { return r == ' ' || r == ',' })
+	for i, w := range words {
+		if isSchemeName(w) {
+			continue
+		}
+		v.add(w)
+		if i > 0 && strings.EqualFold(words[i-1], "basic") {
+			v.basic(w)
+		}
+	}
+	if len(words) > 1 && !isSchemeName(words[0]) {
+		v.add(raw)
+	}
+}
+
+// basic takes user and password apart: only the latter is a secret.
+func (v *vault) basic(w string) {
+	b, _ := decodeLoose(w)
+	if _, password, ok := strings.Cut(string(b), ":"); ok {
+		v.add(password)
+	}
+}
+
+func (v *vault) header(h http.Header) {
+	for name, values := range h {
+		if name == "Authorization" || name == "Dpop" {
+			for _, s := range values {
+				v.credentials(s)
+			}
+			continue
+		}
+		if !isSecretHeader(name) {
 			continue
 		}
 		for _, s := range values {
-			v.add(s)
+			if name == "Set-Cookie" {
+				s, _, _ = strings.Cut(s, ";")
+			}
+			if name == "Proxy-Authorization" {
+				v.credentials(s)
+				continue
+			}
+			for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' || r == ';' }) {
+				if _, value, ok := strings.Cut(w, "="); ok && len(value) >= minSecret {
+					w = value
+				}
+				if !isSchemeName(w) {
+					v.maybe(w)
+				}
+			}
 		}
 	}
 }
 
-func (v *vault) json(body []byte) {
-	if len(body) == 0 || body[0] != '{' && body[0] != '[' {
+// address learns from a URL: password, query, fragment.
+func (v *vault) address(raw string) {
+	if raw == "" || !strings.ContainsAny(raw, "?#@") {
 		return
 	}
-	v.walk(looseAny(body), 0)
+	if u, err := url.Parse(raw); err == nil && u.User != nil {
+		if p, ok := u.User.Password(); ok {
+			v.add(p)
+		}
+	}
+	raw, fragment, _ := strings.Cut(raw, "#")
+	_, query, _ := strings.Cut(raw, "?")
+	for _, part := range [...]string{query, fragment} {
+		q, _ := url.ParseQuery(part) // what does not parse is left out, the rest counts
+		v.form(q)
+	}
+}
+
+func (v *vault) form(q url.Values) {
+	for n, values := range q {
+		if n == "state" || n == "nonce" || !isSecretName(n) {
+			continue
+		}
+		for _, s := range values {
+			v.named(n, s)
+		}
+	}
+}
+
+// named remembers the value of a member or parameter that has a secret name.
+func (v *vault) named(name, s string) {
+	switch strings.ToLower(name) {
+	case "code", "session", "sessionid", "sid", "request", "signature", "sig", "auth":
+		v.maybe(s)
+	default:
+		v.add(s)
+	}
+}
+
+func (v *vault) json(body []byte) bool {
+	x := jsonBody(body)
+	v.walk(x, 0)
+	return x != nil
+}
+
+// jsonBody decodes a body that is a JSON object or array; nil otherwise.
+func jsonBody(body []byte) any {
+	i := 0
+	for i < len(body) && (body[i] == ' ' || body[i] == '\t' || body[i] == '\r' || body[i] == '\n') {
+		i++
+	}
+	if i == len(body) || body[i] != '{' && body[i] != '[' {
+		return nil
+	}
+	return looseAny(body[i:])
 }
 
 func (v *vault) walk(x any, depth int) {
-	if depth > 12 {
+	if depth > MaxJSONDepth {
 		return
 	}
 	switch t := x.(type) {
 	case map[string]any:
+		key := t["kty"] != nil
 		for k, e := range t {
-			if s, ok := e.(string); ok {
-				if isSecretName(k) && !(k == "code" && strings.ContainsAny(s, " _")) {
-					v.add(s)
+			switch s, ok := e.(string); {
+			case ok && key && slices.Contains(privateMembers[:], k):
+				v.add(s)
+			case ok && isSecretName(k) && !harmlessValue(k, s):
+				v.named(k, s)
+			case ok:
+				if len(s) > 16 {
+					v.learn(s)
 				}
-				continue
+			default:
+				if list, ok := e.([]any); ok && isSecretName(k) {
+					for _, s := range list {
+						if s, ok := s.(string); ok {
+							v.named(k, s)
+						}
+					}
+				}
+				v.walk(e, depth+1)
 			}
-			v.walk(e, depth+1)
 		}
 	case []any:
 		for _, e := range t {
+			if s, ok := e.(string); ok && len(s) > 16 {
+				v.learn(s)
+			}
 			v.walk(e, depth+1)
 		}
 	}
 }
 
-func isSecretName(name string) bool {
-	n := strings.ToLower(name)
-	for _, p := range secretParams {
-		if n == p {
-			return true
+// learn remembers what a text itself says is a secret, so that it is found in
+// other places too.
+func (v *vault) learn(s string) {
+	patterns(s, func(_, _ int, name, value string) {
+		switch name {
+		case "jwt", "private", "pem", "vendor":
+			v.add(value)
+		case "basic":
+			v.basic(value)
+		default:
+			if !isThumbprint(value) || strictNames.MatchString(name) {
+				v.maybe(value)
+			}
 		}
-	}
-	return secretEnding.MatchString(n) && !openEnding.MatchString(n)
+	})
 }
-
-var (
-	secretEnding = regexp.MustCompile(`(^|[_.-])(token|secret|password|passwd|assertion|verifier|passcode|otp|code|apikey|jwt)$`)
-	openEnding   = regexp.MustCompile(`(error|status|response|reason|country|language|currency|postal|zip|result|sub)[_.-]?code$`)
-)
-
-// jwtLike finds compact JWTs, whole or cut, in free text.
-var jwtLike = regexp.MustCompile(`ey[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*){1,4}`)
-
-// namedSecret finds name=value and "name": "value" pairs of secrets in free text.
-var namedSecret = regexp.MustCompile(`(?i)\b(access_token|refresh_token|id_token|code|code_verifier|client_secret|client_assertion|password|passwd|secret|api[_-]?key|cookie|set-cookie|sessionid|session|private[_ ]key|assertion|device_code|user_code|pre-authorized_code)(["']?\s*[:=]\s*["']?)([^\s"'&,;<>]{6,})`)
-
-// credentials finds scheme and token in free text.
-var credentials = regexp.MustCompile(`(?i)\b(bearer|dpop|basic)([ :=]+)([A-Za-z0-9_.~+/=-]{20,})`)
-
-// pemKey finds private keys in PEM.
-var pemKey = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)
-
-var tokenWord = regexp.MustCompile(`[A-Za-z0-9_.~+/=-]{6,}`)
 
 // maxText bounds every sentence of a diagnosis, in bytes.
 const maxText = 1200
@@ -200,69 +339,154 @@ func (v *vault) text(s string) string {
 	return clean(v.scrub(s), maxText)
 }
 
-// scrub removes secrets from a text.
+// scrub removes secrets from a text: those that the evidence holds, in any
+// spelling, and those that the text itself calls one.
 func (v *vault) scrub(s string) string {
-	if s == "" {
+	if len(s) < minSecret {
 		return s
 	}
-	s = pemKey.ReplaceAllString(s, "[REDACTED]")
-	s = jwtLike.ReplaceAllString(s, "[REDACTED]")
-	s = credentials.ReplaceAllStringFunc(s, func(m string) string {
-		p := credentials.FindStringSubmatch(m)
-		if isThumbprint(p[3]) || strings.ContainsAny(p[3], "/") && strings.Contains(p[3], ".") {
-			return m
+	spans := v.knownSpans(s, 0)
+	patterns(s, func(start, end int, name, value string) {
+		if name == "prose" && v.isOpen(value) {
+			return
 		}
-		return p[1] + p[2] + "[REDACTED]"
+		spans = append(spans, span{start, end})
 	})
-	s = namedSecret.ReplaceAllStringFunc(s, func(m string) string {
-		p := namedSecret.FindStringSubmatch(m)
-		if harmlessValue(p[1], p[3]) {
-			return m
-		}
-		return p[1] + p[2] + "[REDACTED]"
-	})
-	return tokenWord.ReplaceAllStringFunc(s, func(w string) string {
-		if _, ok := v.known[hash16(w)]; ok {
-			return "[REDACTED]"
-		}
-		trimmed := strings.Trim(w, ".=/")
-		if _, ok := v.known[hash16(trimmed)]; ok && len(trimmed) >= minSecret {
-			return "[REDACTED]"
-		}
-		for _, sep := range [...]string{"=", "/", "."} {
-			if parts := strings.Split(w, sep); len(parts) > 1 {
-				hit := false
-				for i, p := range parts {
-					if len(p) < minSecret {
-						continue
-					}
-					if _, ok := v.known[hash16(p)]; ok {
-						parts[i], hit = "[REDACTED]", true
-					}
-				}
-				if hit {
-					return strings.Join(parts, sep)
-				}
-			}
-		}
-		return w
-	})
+	return cutSpans(s, spans)
 }
 
-// harmlessValue: words after "code:" and the like that are no secrets.
-func harmlessValue(name, value string) bool {
-	if isThumbprint(value) && !strings.EqualFold(name, "code") {
-		return false
+// known removes only what the evidence holds as a secret. A value that compares
+// with others, such as a nonce, keeps its identity: it becomes its hash.
+func (v *vault) known(s string) string {
+	if len(s) < minSecret || len(v.knownSpans(s, 0)) == 0 {
+		return s
 	}
-	if strings.EqualFold(name, "code") || strings.EqualFold(name, "session") {
-		for i := 0; i < len(value); i++ {
-			if value[i] >= '0' && value[i] <= '9' {
-				return false
+	return hashMark(s)
+}
+
+type span struct{ start, end int }
+
+// cutSpans writes a mark in the place of every span.
+func cutSpans(s string, spans []span) string {
+	if len(spans) == 0 {
+		return s
+	}
+	slices.SortFunc(spans, func(a, b span) int {
+		if a.start != b.start {
+			return a.start - b.start
+		}
+		return b.end - a.end
+	})
+	var b strings.Builder
+	at := 0
+	for _, x := range spans {
+		if x.end <= at {
+			continue
+		}
+		if x.start >= at {
+			b.WriteString(s[at:x.start])
+			b.WriteString(mark)
+		}
+		at = x.end
+	}
+	b.WriteString(s[at:])
+	return b.String()
+}
+
+// maxUnwrap bounds how often a text within a text is decoded.
+const maxUnwrap = 3
+
+// knownSpans finds the secrets of the evidence in a text: as they are, in
+// another case, percent-encoded, escaped, broken over lines, in base64 or hex.
+func (v *vault) knownSpans(s string, depth int) []span {
+	spans := v.wordSpans(s)
+	if v.parts.size() == 0 {
+		return spans
+	}
+	folded := fold(s)
+	spans = v.parts.find(spans, s, folded, nil)
+	if plain, at := unescape(s); at != nil {
+		spans = v.parts.find(spans, plain, fold(plain), at)
+	}
+	if depth >= maxUnwrap {
+		return spans
+	}
+	eachRun(s, func(start, end int) {
+		if b := decodeRun(s[start:end]); b != "" && len(v.knownSpans(b, depth+1)) > 0 {
+			spans = append(spans, span{start, end})
+		}
+	})
+	return spans
+}
+
+// wordSpans finds the secrets that are too short to have parts.
+func (v *vault) wordSpans(s string) (spans []span) {
+	if !v.short {
+		return nil
+	}
+	for start := 0; start < len(s); {
+		if !wordByte(s[start]) {
+			start++
+			continue
+		}
+		end := start
+		for end < len(s) && wordByte(s[end]) {
+			end++
+		}
+		if n := end - start; n >= minSecret && n < gramSize {
+			if _, ok := v.words[hash16(s[start:end])]; ok {
+				spans = append(spans, span{start, end})
 			}
 		}
-		return len(value) < 24 // a word such as E_INVALID or invalid_token
+		start = end
 	}
-	return marked(value)
+	return spans
+}
+
+func wordByte(c byte) bool {
+	return alnum(c) || c == '_' || c == '-' || c == '.' || c == '~' || c >= 0x80
+}
+
+func alnum(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// isOpen reports whether a random-looking value is one that a diagnosis may
+// show: an identifier, nonce, hash or thumbprint of a proof or token.
+func (v *vault) isOpen(value string) bool {
+	if v.open == nil {
+		v.open = map[string]struct{}{}
+		for i := range v.ev.Exchanges {
+			x := &v.ev.Exchanges[i]
+			for _, p := range x.Request.Proofs {
+				v.openClaims(p.Reveal())
+			}
+			for _, a := range x.Request.Authorization {
+				if _, t, ok := strings.Cut(a.Reveal(), " "); ok && isJWT(t) {
+					v.openClaims(t)
+				}
+			}
+			for _, n := range x.Header["Dpop-Nonce"] {
+				v.open[n] = struct{}{}
+			}
+		}
+	}
+	_, ok := v.open[strings.Trim(value, `"'.,;:)`)]
+	return ok || isThumbprint(value)
+}
+
+func (v *vault) openClaims(compact string) {
+	segments := strings.Split(compact, ".")
+	if len(segments) < 2 || len(v.open) > 200_000 {
+		return
+	}
+	c, _ := decodeLoose(segments[1])
+	m := looseObject(c)
+	for _, name := range [...]string{"jti", "nonce", "ath"} {
+		if s := text(m, name); s != "" {
+			v.open[s] = struct{}{}
+		}
+	}
 }
 
 func isThumbprint(s string) bool {
@@ -279,10 +503,635 @@ func redactQuery(q string) string {
 	var out []string
 	for _, p := range strings.Split(q, "&") {
 		name, value, ok := strings.Cut(p, "=")
-		if ok && (isSecretName(name) || len(value) > 80 || jwtLike.MatchString(value)) {
-			p = name + "=[REDACTED]"
+		plain, err := url.QueryUnescape(value)
+		if err != nil {
+			plain = value
+		}
+		if ok && (isSecretName(name) || len(value) > 80 || looksRandom(plain) || hasPattern(plain)) {
+			p = name + "=" + mark
+		} else if !ok && (looksRandom(p) || hasPattern(p)) {
+			p = mark
 		}
 		out = append(out, p)
 	}
 	return lead + strings.Join(out, "&")
 }
+
+func hasPattern(s string) (found bool) {
+	patterns(s, func(int, int, string, string) { found = true })
+	return found
+}
+
+// fingerprint is the SHA-256 of a secret as base64url.
+func fingerprint(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return jose.EncodeSegment(sum[:])
+}
+
+// What follows finds parts of secrets. Of every secret each fourth window of
+// eight bytes is kept, so that any part of twelve bytes holds one; a hit is
+// then extended as far as text and secret agree.
+const (
+	gramSize = 8
+	gramStep = 4
+	minPart  = 12 // the shortest part that is removed, unless the secret is shorter
+	maxAlike = 4  // places of one window that are looked at
+)
+
+type parts struct {
+	arena []byte   // the secrets, folded, each between two zero bytes
+	table []uint32 // open addressing: place of a window in arena, 0 is free
+	used  int
+}
+
+func (p *parts) size() int { return p.used }
+
+// fold makes the spellings of a secret equal: case and alphabet of base64.
+func fold(s string) []byte {
+	out := make([]byte, len(s))
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c >= 'A' && c <= 'Z':
+			out[i] = c + 'a' - 'A'
+		case c == '+':
+			out[i] = '-'
+		case c == '/':
+			out[i] = '_'
+		case c == 0:
+			out[i] = 1 // zero separates secrets
+		default:
+			out[i] = c
+		}
+	}
+	return out
+}
+
+func gramAt(b []byte, i int) uint64 {
+	_ = b[i+gramSize-1]
+	return uint64(b[i]) | uint64(b[i+1])<<8 | uint64(b[i+2])<<16 | uint64(b[i+3])<<24 |
+		uint64(b[i+4])<<32 | uint64(b[i+5])<<40 | uint64(b[i+6])<<48 | uint64(b[i+7])<<56
+}
+
+// slot is where a window is looked for first.
+func (p *parts) slot(gram uint64) int {
+	gram *= 0x9e3779b97f4a7c15
+	return int((gram ^ gram>>29) & uint64(len(p.table)-1))
+}
+
+func (p *parts) add(s string) {
+	if len(p.arena) > 1<<31-len(s) {
+		return // more than any capture can hold
+	}
+	if len(p.arena) == 0 {
+		p.arena = append(p.arena, 0)
+	}
+	start := len(p.arena)
+	p.arena = append(append(p.arena, fold(s)...), 0)
+	last := len(p.arena) - 1 - gramSize
+	for i := start; ; i = min(i+gramStep, last) {
+		p.put(i)
+		if i >= last {
+			return
+		}
+	}
+}
+
+func (p *parts) put(at int) {
+	if 2*p.used >= len(p.table) {
+		old := p.table
+		p.table = make([]uint32, max(64, 2*len(old)))
+		for _, o := range old {
+			if o != 0 {
+				i := p.slot(gramAt(p.arena, int(o)))
+				for p.table[i] != 0 {
+					i = (i + 1) & (len(p.table) - 1)
+				}
+				p.table[i] = o
+			}
+		}
+	}
+	gram := gramAt(p.arena, at)
+	i, alike := p.slot(gram), 0
+	for p.table[i] != 0 {
+		if gramAt(p.arena, int(p.table[i])) == gram {
+			if alike++; alike == maxAlike {
+				return
+			}
+		}
+		i = (i + 1) & (len(p.table) - 1)
+	}
+	p.table[i] = uint32(at) //nolint:gosec // arena is bounded above
+	p.used++
+}
+
+// find appends the parts of secrets in a text, which is given as it is and
+// folded. Places are translated by at if it is not nil.
+func (p *parts) find(spans []span, s string, folded []byte, at []int32) []span {
+	done := 0
+	for i := 0; i+gramSize <= len(folded); i++ {
+		gram := gramAt(folded, i)
+		start, end := 0, 0
+		for k := p.slot(gram); p.table[k] != 0; k = (k + 1) & (len(p.table) - 1) {
+			o := int(p.table[k])
+			if gramAt(p.arena, o) != gram {
+				continue
+			}
+			a, x := i, o
+			for a > done && p.arena[x-1] != 0 && folded[a-1] == p.arena[x-1] {
+				a, x = a-1, x-1
+			}
+			b, y := i+gramSize, o+gramSize
+			for b < len(folded) && p.arena[y] != 0 && folded[b] == p.arena[y] {
+				b, y = b+1, y+1
+			}
+			whole := p.arena[x-1] == 0 && p.arena[y] == 0
+			if !partCounts(s, a, b, whole) {
+				continue
+			}
+			if end == 0 || b-a > end-start {
+				start, end = a, b
+			}
+		}
+		if end == 0 {
+			continue
+		}
+		if at == nil {
+			spans = append(spans, span{start, end})
+		} else {
+			spans = append(spans, span{int(at[start]), int(at[end])})
+		}
+		done, i = end, end-1
+	}
+	return spans
+}
+
+// partCounts reports whether what text and secret share is of use: a whole
+// secret that stands alone, or twelve bytes that are no plain words.
+func partCounts(s string, a, b int, whole bool) bool {
+	if whole && (a == 0 || !alnum(s[a-1]) || b-a >= minPart) && (b == len(s) || !alnum(s[b]) || b-a >= minPart) {
+		return true
+	}
+	return b-a >= minPart && !wordy(s[a:b])
+}
+
+// wordy: letters of one case and separators, as in words and names.
+func wordy(s string) bool {
+	upper, lower := false, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			return false
+		case c >= 'A' && c <= 'Z':
+			if i == 0 || alnum(s[i-1]) && !upper { // a capital within a word
+				lower = lower || i > 0
+			}
+			if i > 0 && s[i-1] >= 'a' && s[i-1] <= 'z' {
+				return false
+			}
+			upper = true
+		case c >= 'a' && c <= 'z':
+			lower = true
+		}
+	}
+	return !upper || !lower || strings.ContainsAny(s, " -_/.")
+}
+
+// looksRandom reports whether a value looks made by a machine to be guessed by
+// nobody: long, in one piece, of letters and digits in no order.
+func looksRandom(s string) bool {
+	if len(s) < 16 || strings.Contains(s, "://") {
+		return false
+	}
+	digits, upper, lower, turns := 0, 0, 0, 0
+	kind := byte(0)
+	for i := 0; i < len(s); i++ {
+		k := byte(0)
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			digits++
+			k = 1
+		case c >= 'A' && c <= 'Z':
+			upper++
+			k = 2
+		case c >= 'a' && c <= 'z':
+			lower++
+			k = 3
+		case c == ' ' || c == '<' || c == '>' || c == '{' || c == '"' || c < ' ' || c > '~':
+			return false
+		default:
+			continue
+		}
+		if k != kind {
+			turns++
+		}
+		kind = k
+	}
+	return turns >= 6 && (digits >= 3 && upper+lower >= 3 || upper >= 3 && lower >= 3) && turns*8 >= len(s)
+}
+
+// unescape undoes percent-encoding, backslash escapes and line breaks, and
+// drops what is invisible. at[i] is where byte i of plain stood; it is nil if
+// there was nothing to do.
+func unescape(s string) (plain string, at []int32) {
+	if !strings.ContainsAny(s, "%\\\r\n \t&=") && cleanASCII(s) {
+		return s, nil
+	}
+	out := make([]byte, 0, len(s))
+	at = make([]int32, 0, len(s)+1)
+	put := func(c byte, from int) {
+		out = append(out, c)
+		at = append(at, int32(from)) //nolint:gosec // texts are bounded
+	}
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '%' && i+2 < len(s):
+			j := i + 1
+			for strings.HasPrefix(s[j:], "25") && j+4 <= len(s) { // encoded again
+				j += 2
+			}
+			if j+2 <= len(s) && hexByte(s[j]) >= 0 && hexByte(s[j+1]) >= 0 {
+				put(byte(hexByte(s[j])<<4|hexByte(s[j+1])), i)
+				i = j + 2
+				continue
+			}
+			put(c, i)
+		case c == '\\':
+			j := i + 1
+			for j < len(s) && s[j] == '\\' {
+				j++
+			}
+			if j+4 < len(s) && s[j] == 'u' && s[j+1] == '0' && s[j+2] == '0' && hexByte(s[j+3]) >= 0 && hexByte(s[j+4]) >= 0 {
+				put(byte(hexByte(s[j+3])<<4|hexByte(s[j+4])), i)
+				i = j + 5
+				continue
+			}
+			if j+2 < len(s) && s[j] == 'x' && hexByte(s[j+1]) >= 0 && hexByte(s[j+2]) >= 0 {
+				put(byte(hexByte(s[j+1])<<4|hexByte(s[j+2])), i)
+				i = j + 3
+				continue
+			}
+			if j < len(s) && (s[j] == 'n' || s[j] == 'r' || s[j] == 't') {
+				j++
+			}
+			i = j
+			continue
+		case c == '&' && i+3 < len(s) && s[i+1] == '#':
+			n, j := 0, i+2
+			for j < len(s) && j < i+6 && s[j] >= '0' && s[j] <= '9' {
+				n, j = n*10+int(s[j]-'0'), j+1
+			}
+			if j < len(s) && s[j] == ';' && n > 0 && n < 128 {
+				put(byte(n), i)
+				i = j + 1
+				continue
+			}
+			put(c, i)
+		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
+		case c == '=' && i+1 < len(s) && (s[i+1] == '\n' || s[i+1] == '\r'): // quoted-printable
+		case c < ' ' || c >= 0x7f: // also every byte of a character that is not ASCII
+		default:
+			put(c, i)
+		}
+		i++
+	}
+	return string(out), append(at, int32(len(s))) //nolint:gosec // texts are bounded
+}
+
+func hexByte(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// eachRun calls f for every stretch that could be base64 or hex of a text.
+func eachRun(s string, f func(start, end int)) {
+	for i := 0; i < len(s); {
+		if !runByte(s[i]) {
+			i++
+			continue
+		}
+		start := i
+		for i < len(s) && runByte(s[i]) {
+			i++
+		}
+		if i-start >= 16 {
+			for i < len(s) && s[i] == '=' {
+				i++
+			}
+			f(start, i)
+		}
+	}
+}
+
+func runByte(c byte) bool { return alnum(c) || c == '+' || c == '/' || c == '-' || c == '_' }
+
+// decodeRun decodes hex or base64 if text comes out.
+func decodeRun(s string) string {
+	if len(s)%2 == 0 {
+		out := make([]byte, 0, len(s)/2)
+		for i := 0; i < len(s) && hexByte(s[i]) >= 0 && hexByte(s[i+1]) >= 0; i += 2 {
+			out = append(out, byte(hexByte(s[i])<<4|hexByte(s[i+1])))
+		}
+		if len(out) == len(s)/2 && bodyIsText(out) {
+			return string(out)
+		}
+	}
+	head, _ := decodeLoose(s[:16])
+	if len(head) == 0 || !bodyIsText(head[:min(len(head), 9)]) {
+		return ""
+	}
+	s = strings.TrimRight(s, "=")
+	if len(s)%4 == 1 {
+		s = s[:len(s)-1]
+	}
+	b, _ := decodeLoose(s)
+	if !bodyIsText(b) {
+		return ""
+	}
+	return string(b)
+}
+
+// What follows finds secrets by what a text says about them.
+
+// secretParams are form, query and JSON members whose values are secrets.
+var secretParams = map[string]bool{
+	"access_token": true, "refresh_token": true, "id_token": true, "code": true, "code_verifier": true, "client_secret": true,
+	"client_assertion": true, "assertion": true, "subject_token": true, "actor_token": true, "device_code": true, "user_code": true,
+	"password": true, "token": true, "dpop": true, "request": true, "id_token_hint": true, "logout_token": true,
+	"registration_access_token": true, "api_key": true, "apikey": true, "secret": true, "session": true, "sessionid": true, "sid": true,
+	"passcode": true, "otp": true, "private_key": true, "samlresponse": true, "wresult": true, "authorization": true, "cookie": true,
+	"set-cookie": true, "sig": true, "signature": true, "pwd": true, "jsessionid": true, "phpsessid": true, "x-amz-signature": true,
+	"x-goog-signature": true, "login_ticket": true, "auth_req_id": true,
+}
+
+// isSecretName reports whether the value of a parameter, member or element of
+// this name is a secret.
+func isSecretName(name string) bool {
+	n := strings.ToLower(name)
+	if secretParams[n] {
+		return true
+	}
+	if len(n) < 3 || len(n) > 128 {
+		return false
+	}
+	return secretEnding.MatchString(n) && !openEnding.MatchString(n) || camelSecret.MatchString(name)
+}
+
+var (
+	secretEnding = regexp.MustCompile(`(^|[_.-])(token|secret|password|passwd|passphrase|assertion|verifier|passcode|otp|code|api_?key|jwt|cookie|session(_?id)?|private_?key|access_?key|credentials?)$`)
+	openEnding   = regexp.MustCompile(`(error|status|response|reason|country|language|currency|postal|zip|result|sub|http|exit|key|state)[_.-]?code$`)
+	camelSecret  = regexp.MustCompile(`[a-z](Token|Secret|Password|Passphrase|Assertion|Verifier|ApiKey|APIKey|PrivateKey|SessionId|SessionID|Credentials?)$`)
+)
+
+// isSecretHeader reports whether the value of a field is a secret by its name.
+func isSecretHeader(name string) bool {
+	switch name {
+	case "Authorization", "Proxy-Authorization", "Dpop", "Cookie", "Set-Cookie", "Ocp-Apim-Subscription-Key", "X-Amz-Security-Token":
+		return true
+	case "Dpop-Nonce", "Www-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Content-Type":
+		return false
+	}
+	return secretHeader.MatchString(name) && !openHeader.MatchString(name)
+}
+
+var (
+	secretHeader = regexp.MustCompile(`(?i)(^|[-_])(token|secret|key|apikey|session|sessionid|sess|sid|auth|password|passwd|passphrase|credentials?|jwt|assertion|signature|sig|cookie|csrf|xsrf|otp|pin|ticket|authorization|userinfo)([-_]id)?$`)
+	openHeader   = regexp.MustCompile(`(?i)^(access-control-|sec-|surrogate-|cache-|public-|accept)|(error|status|cache-key|idempotency-key|partition-key)$`)
+)
+
+// strictNames are names behind which anything is a secret; behind others only
+// what looks random.
+var strictNames = regexp.MustCompile(`(?i)(^|[_.-])(access_token|refresh_token|id_token|code_verifier|client_secret|client_assertion|password|passwd|pwd|passphrase|secret|api[_-]?key|cookie|private[_ ]?key|assertion|device_code|user_code|pre-authorized_code|basic|samlresponse|form)$`)
+
+var (
+	// jwtLike finds compact JWTs, whole or cut, in free text.
+	jwtLike = regexp.MustCompile(`e[wy][A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*){1,4}`)
+
+	// namedSecret finds name=value and "name": "value" pairs in free text.
+	namedSecret = regexp.MustCompile(`(?i)([a-z0-9_.-]{0,40}(?:token|secret|password|passwd|pwd|passphrase|assertion|verifier|passcode|otp|code|api[_-]?key|access[_-]?key|private[_ -]?key|jwt|cookie|session(?:[_-]?id)?|sid|samlresponse|credentials?|signature|sig|auth|authorization))(\\*["']?\s*(?:=>|%3d|[:=])\s*\\*["']?)([^\s"'&,;<>\\]{6,})`)
+
+	// credentials finds scheme and token in free text.
+	credentials = regexp.MustCompile(`(?i)\b(bearer|dpop|basic)((?: |:|=|%20|\+)+["']?)([A-Za-z0-9_.~+/=%-]{8,})`)
+
+	// prose finds a word that is said to be a token.
+	prose = regexp.MustCompile(`(?i)\b(token|cookie|secret|code|password|verifier|assertion|session|credentials?)((?: is| was| value)?[ :=]+[(\["'<]?)([A-Za-z0-9_.~+/=-]{16,})`)
+
+	privateMember = regexp.MustCompile(`(\\*["'])(d|p|q|dp|dq|qi|k|priv)\\*["']\s*:\s*\\*["']([A-Za-z0-9_+/=-]{16,})`)
+	userinfo      = regexp.MustCompile(`://[^/\s:@"'<>]{0,256}:([^@/\s"'<>]{1,256})@`)
+	vendorToken   = regexp.MustCompile(`\b(?:(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{10,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{12,}|AIza[\w-]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}|ya29\.[\w-]{20,}|npm_[A-Za-z0-9]{30,})`)
+	curlOption    = regexp.MustCompile(`(?:^|\s)(?:-u|--user|-U|--proxy-user|--oauth2-bearer|-b|--cookie|--pass)(?:[ =]+|\b)("[^"]*"|'[^']*'|[^\s]+)`)
+	cookieLine    = regexp.MustCompile(`(?i)\bcookie\\*["']?\s*:\s*\\*["']?([^"'\r\n]+)`)
+	secretField   = regexp.MustCompile(`(?i)\b(x-[a-z0-9-]{1,40}|api-key|ocp-apim-subscription-key)(["']?\s*:\s*["']?)([^\s"',;<>\\]{6,})`)
+	formPart      = regexp.MustCompile(`(?i)name="?([^"\s;]{1,64})"?[^\n]{0,200}\n(?:[^\r\n]+\r?\n){0,4}\r?\n([^\r\n]{6,})`)
+	xmlElement    = regexp.MustCompile(`(?is)<(?:[\w-]{1,40}:)?(signaturevalue|ciphervalue|password|binarysecuritytoken|\w{0,30}token|\w{0,30}secret)\b[^<>]{0,400}>([^<]{6,})`)
+)
+
+// patterns finds secrets in a text by their form and by the names beside them:
+// where one stands, what kind or name it has, and the value to remember.
+func patterns(s string, found func(start, end int, name, value string)) {
+	if len(s) < minSecret {
+		return
+	}
+	if strings.Contains(s, "-----BEGIN ") {
+		pemKeys(s, found)
+	}
+	if strings.Contains(s, "ey") || strings.Contains(s, "ew") {
+		for _, m := range jwtLike.FindAllStringIndex(s, -1) {
+			found(m[0], m[1], "jwt", strings.TrimRight(s[m[0]:m[1]], "."))
+		}
+	}
+	for _, m := range vendorToken.FindAllStringIndex(s, -1) {
+		found(m[0], m[1], "vendor", s[m[0]:m[1]])
+	}
+	if strings.Contains(s, "@") {
+		for _, m := range userinfo.FindAllStringSubmatchIndex(s, -1) {
+			found(m[2], m[3], "password", s[m[2]:m[3]])
+		}
+	}
+	for _, m := range credentials.FindAllStringSubmatchIndex(s, -1) {
+		scheme, value := s[m[2]:m[3]], s[m[6]:m[7]]
+		if isThumbprint(value) && !strings.EqualFold(scheme, "basic") || !credentialValue(scheme, value) {
+			continue
+		}
+		found(m[6], m[7], strings.ToLower(scheme), value)
+	}
+	named := strings.ContainsAny(s, ":=") || strings.Contains(s, "%3")
+	if named {
+		for _, m := range namedSecret.FindAllStringSubmatchIndex(s, -1) {
+			if name, value := s[m[2]:m[3]], s[m[6]:m[7]]; !harmlessValue(name, value) {
+				found(m[6], m[7], name, value)
+			}
+		}
+		for _, m := range privateMember.FindAllStringSubmatchIndex(s, -1) {
+			found(m[6], m[7], "private", s[m[6]:m[7]])
+		}
+		for _, m := range secretField.FindAllStringSubmatchIndex(s, -1) {
+			if name := http.CanonicalHeaderKey(s[m[2]:m[3]]); isSecretHeader(name) && !marked(s[m[6]:m[7]]) && looksRandom(s[m[6]:m[7]]) {
+				found(m[6], m[7], "token", s[m[6]:m[7]])
+			}
+		}
+		for _, m := range cookieLine.FindAllStringSubmatchIndex(s, -1) {
+			at := m[2]
+			for _, c := range strings.SplitAfter(s[m[2]:m[3]], ";") {
+				if _, value, ok := strings.Cut(strings.TrimRight(c, "; "), "="); ok && len(value) >= minSecret && !marked(value) && cookieValue(value) {
+					start := at + strings.IndexByte(c, '=') + 1
+					found(start, start+len(value), "cookie", value)
+				}
+				at += len(c)
+			}
+		}
+	}
+	for _, m := range prose.FindAllStringSubmatchIndex(s, -1) {
+		if value := s[m[6]:m[7]]; looksRandom(value) {
+			found(m[6], m[7], "prose", value)
+		}
+	}
+	if strings.Contains(s, "-u") || strings.Contains(s, "-U") || strings.Contains(s, "-b") || strings.Contains(s, "--") {
+		curlSecrets(s, found)
+	}
+	if strings.Contains(s, "\n") && strings.Contains(s, "name=") {
+		for _, m := range formPart.FindAllStringSubmatchIndex(s, -1) {
+			if isSecretName(s[m[2]:m[3]]) && !marked(s[m[4]:m[5]]) {
+				found(m[4], m[5], "form", s[m[4]:m[5]])
+			}
+		}
+	}
+	if strings.Contains(s, "</") {
+		samlAssertions(s, found)
+		for _, m := range xmlElement.FindAllStringSubmatchIndex(s, -1) {
+			if value := s[m[4]:m[5]]; !marked(value) {
+				found(m[4], m[5], "secret", value)
+			}
+		}
+	}
+}
+
+// credentialValue tells a credential from words about one, such as "Bearer
+// authentication" or "DPoP error=...".
+func credentialValue(scheme, value string) bool {
+	if strings.EqualFold(scheme, "basic") {
+		b, _ := decodeLoose(strings.TrimRight(value, "."))
+		return strings.Contains(string(b), ":") && bodyIsText(b) || looksRandom(value)
+	}
+	if len(value) < 20 || strings.Contains(value, "/") && strings.Contains(value, ".") {
+		return false
+	}
+	return looksRandom(value) || !wordy(value) && !strings.Contains(value, "=")
+}
+
+// cookieValue: what of a Cookie line is worth hiding; not its attributes.
+func cookieValue(v string) bool {
+	return !wordy(v) || len(v) >= 20
+}
+
+// curlSecrets finds the credentials in a command line.
+func curlSecrets(s string, found func(start, end int, name, value string)) {
+	if !strings.Contains(s, "curl") && !strings.Contains(s, "--oauth2-bearer") && !strings.Contains(s, "-user") {
+		return
+	}
+	for _, m := range curlOption.FindAllStringSubmatchIndex(s, -1) {
+		start, end := m[2], m[3]
+		if q := s[start]; (q == '"' || q == '\'') && end-start >= 2 {
+			start, end = start+1, end-1
+		}
+		value, name := s[start:end], "cookie"
+		if option := s[m[0]:m[2]]; strings.Contains(strings.ToLower(option), "-u") || strings.Contains(option, "user") {
+			_, password, ok := strings.Cut(value, ":")
+			if !ok {
+				continue
+			}
+			start, value, name = end-len(password), password, "password"
+		} else if _, v, ok := strings.Cut(value, "="); ok && strings.Count(value, "=") == 1 {
+			value = v // the whole is hidden, the value is remembered
+		}
+		if start < end && !marked(value) {
+			found(start, end, name, value)
+		}
+	}
+}
+
+// pemKeys finds private keys in PEM, also where the end is missing.
+func pemKeys(s string, found func(start, end int, name, value string)) {
+	const begin, last = "-----BEGIN ", "PRIVATE KEY-----"
+	for at := 0; ; {
+		i := strings.Index(s[at:], begin)
+		if i < 0 {
+			return
+		}
+		start := at + i
+		at = start + len(begin)
+		j := strings.Index(s[at:min(len(s), at+40)], last)
+		if j < 0 {
+			continue
+		}
+		body := at + j + len(last)
+		end := body
+		for end < len(s) && (runByte(s[end]) && s[end] != '-' || strings.IndexByte("= \t\r\n\\:,", s[end]) >= 0) {
+			end++
+		}
+		key := strings.NewReplacer(`\r`, "", `\n`, "", "\\", "", " ", "", "\t", "", "\r", "", "\n", "").Replace(s[body:end])
+		if strings.HasPrefix(s[end:], "-----END") {
+			end += len("-----END")
+			if k := strings.Index(s[end:min(len(s), end+60)], "-----"); k >= 0 {
+				end += k + 5
+			}
+		}
+		found(start, end, "pem", key)
+		at = end
+	}
+}
+
+// samlAssertions finds whole assertions, and protocol messages that hold one.
+func samlAssertions(s string, found func(start, end int, name, value string)) {
+	for at := 0; ; {
+		i := strings.Index(s[at:], "Assertion")
+		if i < 0 {
+			return
+		}
+		name := at + i
+		at = name + len("Assertion")
+		open := strings.LastIndexByte(s[max(0, name-40):name], '<')
+		if open < 0 {
+			continue
+		}
+		open += max(0, name-40)
+		if tag := s[open+1 : name]; tag != "" && !strings.HasSuffix(tag, ":") && !strings.HasSuffix(tag, "Encrypted") || strings.Contains(tag, "/") {
+			continue
+		}
+		end := len(s)
+		if j := strings.Index(s[at:], "Assertion>"); j >= 0 {
+			end = at + j + len("Assertion>")
+		}
+		found(open, end, "assertion", "")
+		at = end
+	}
+}
+
+// harmlessValue: words after "code:" and the like that are no secrets.
+func harmlessValue(name, value string) bool {
+	if strings.HasPrefix(value, "[REDACTED") || strings.HasPrefix(value, "%5BREDACTED") || marked(value) || isSchemeName(value) || plainWord(value) {
+		return true
+	}
+	if strictNames.MatchString(name) {
+		return false
+	}
+	if looksRandom(value) || isJWT(value) {
+		return false
+	}
+	for i := 0; i < len(value); i++ {
+		if value[i] >= '0' && value[i] <= '9' {
+			return strings.Contains(value, "://") || numeric(value)
+		}
+	}
+	return len(value) < 24 // a word such as E_INVALID or invalid_token
+}
+
+// numeric: a status, a number of an error, a time.
+func numeric(s string) bool { return strings.Trim(s, "0123456789.:-+TZ") == "" }
