@@ -139,6 +139,8 @@ func (s *scene) independent(first, f *finding) bool {
 
 func (f *finding) asCause() Cause {
 	c := f.cause
+	// What was recomputed comes before what was said.
+	slices.SortStableFunc(f.because, func(a, b Fact) int { return strings.Compare(string(a.Source), string(b.Source)) })
 	out := Cause{
 		Code: c.code, Class: c.class, Family: c.family, Confidence: f.conf, Severity: c.severity, Summary: f.summary, RFC: c.rfc,
 		Because: f.because[:min(len(f.because), maxFacts)],
@@ -216,7 +218,7 @@ func (s *scene) candidates(g *sight) []Cause {
 			continue
 		}
 		f := &finding{cause: c, at: g, conf: Low, summary: "Possible: the server's words fit, but nothing in the evidence shows it."}
-		k := f.stated("answer", g.said.quote()).asCause()
+		k := f.stated("the server said", g.said.quote()).asCause()
 		k.Rank = Candidate
 		out = append(out, k)
 	}

@@ -30,14 +30,11 @@ func (s *scene) search() []*finding {
 			continue
 		}
 		for _, g := range s.sights {
-			if !g.refused && !s.failsAnyway(g) {
-				continue
-			}
-			if g.viewOf != nil {
+			if !g.refused || g.viewOf != nil {
 				continue
 			}
 			f := c.find(s, g)
-			if f == nil || (g.recoveredBy != nil || !g.refused) && !f.anyhow {
+			if f == nil || g.recoveredBy != nil && !f.anyhow {
 				continue
 			}
 			f.cause = c
@@ -49,9 +46,6 @@ func (s *scene) search() []*finding {
 	}
 	return all
 }
-
-// failsAnyway: requests without an answer may still show what went wrong.
-func (s *scene) failsAnyway(_ *sight) bool { return false }
 
 // score orders findings: a recomputed fact before an inference before words;
 // among those, what the server's words fit, then the more specific, then the

@@ -62,7 +62,7 @@ func findIssuer(s *scene, g *sight) *finding {
 			f.conf = Medium
 		}
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 // issuerLike returns a configured URL that plays the part of the issuer: it
@@ -117,7 +117,7 @@ func findAudience(s *scene, g *sight) *finding {
 			return nil
 		}
 		if g.token.claims == nil {
-			return found(Low, "The server says that the token is for another audience; the token itself cannot be read in this evidence.").stated("answer", g.said.quote())
+			return found(Low, "The server says that the token is for another audience; the token itself cannot be read in this evidence.").stated("the server said", g.said.quote())
 		}
 		aud = []string{"(none)"}
 	}
@@ -151,7 +151,7 @@ func findAudience(s *scene, g *sight) *finding {
 	if is := s.issueOf(g.token); is != nil && is.from != nil && is.from.form != nil && !is.from.form.Has("resource") && !is.from.form.Has("audience") {
 		f.computed("resource parameter of the token request", "absent", "resource="+firstOf(want, g.origin), "", "RFC 8707 2")
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 func firstOf(a, b string) string {
@@ -219,7 +219,7 @@ func findScope(s *scene, g *sight) *finding {
 			want = namedScopes(l.text, scopes)
 		}
 	}
-	f := found(Low, "The server says that the token lacks a scope.").stated("answer", g.said.quote())
+	f := found(Low, "The server says that the token lacks a scope.").stated("the server said", g.said.quote())
 	var lacking []string
 	for _, w := range want {
 		if !slices.Contains(scopes, w) {

@@ -90,7 +90,7 @@ func findTokenMissing(s *scene, g *sight) *finding {
 	if n := g.said.schemes(); len(n) > 0 {
 		f.computed("schemes of the challenge", strings.Join(n, ", "), "", "", "")
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 func findTokenMalformed(_ *scene, g *sight) *finding {
@@ -109,7 +109,7 @@ func findTokenMalformed(_ *scene, g *sight) *finding {
 		return nil
 	}
 	return found(High, "The access token in the Authorization header is malformed: "+what+".").heavier(15).
-		computed("Authorization of the request", what, "the scheme, one space and the bare token", "request.auth", "RFC 6750 2.1").stated("answer", g.said.quote())
+		computed("Authorization of the request", what, "the scheme, one space and the bare token", "request.auth", "RFC 6750 2.1").stated("the server said", g.said.quote())
 }
 
 func (g *sight) claimTime(name string) (time.Time, bool) {
@@ -140,7 +140,7 @@ func findExpired(s *scene, g *sight) *finding {
 			return nil
 		}
 		f := found(High, "The access token has expired: exp was "+exp.UTC().Format(time.RFC3339)+", "+ago(g.at.Sub(exp))+" before the request.").
-			computed("exp of the token", exp.UTC().Format(time.RFC3339), "after "+g.at.UTC().Format(time.RFC3339), "token.time", "RFC 9068 4").stated("answer", g.said.quote())
+			computed("exp of the token", exp.UTC().Format(time.RFC3339), "after "+g.at.UTC().Format(time.RFC3339), "token.time", "RFC 9068 4").stated("the server said", g.said.quote())
 		if iat, ok := g.claimTime("iat"); ok {
 			f.computed("lifetime of the token", fmt.Sprintf("issued %s, valid for %d s (%s)", iat.UTC().Format(time.RFC3339), int(exp.Sub(iat).Seconds()), durationText(exp.Sub(iat))), "", "", "")
 		}
@@ -150,7 +150,7 @@ func findExpired(s *scene, g *sight) *finding {
 		return nil
 	}
 	// Only words are left: the token is opaque or was removed.
-	f := found(Low, "The server says that the token has expired; the token itself cannot be read in this evidence.").stated("answer", g.said.quote())
+	f := found(Low, "The server says that the token has expired; the token itself cannot be read in this evidence.").stated("the server said", g.said.quote())
 	if is := s.issueOf(g.token); is != nil && is.from != nil {
 		if n, ok := number(is.from.json["expires_in"]); ok && !is.at.IsZero() && g.at.After(is.at.Add(time.Duration(n)*time.Second)) {
 			f.conf = High
@@ -190,7 +190,7 @@ func findNotYet(s *scene, g *sight) *finding {
 			continue
 		}
 		return found(High, fmt.Sprintf("The token is not valid yet: its %s is %s ahead of the resource server's clock.", name, ago(t.Sub(g.at)))).heavier(3).
-			computed(name+" of the token", t.UTC().Format(time.RFC3339), "at or before "+g.at.UTC().Format(time.RFC3339)+" (Date)", "token.time", "RFC 9068 4").stated("answer", g.said.quote())
+			computed(name+" of the token", t.UTC().Format(time.RFC3339), "at or before "+g.at.UTC().Format(time.RFC3339)+" (Date)", "token.time", "RFC 9068 4").stated("the server said", g.said.quote())
 	}
 	return nil
 }
@@ -256,7 +256,7 @@ func findKeyUnknown(s *scene, g *sight) *finding {
 	if in == 0 && out == 0 && len(lines) == 0 {
 		f.conf = Low
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 func kidsOf(body []byte) []string {
@@ -277,7 +277,7 @@ func findTokenSignature(s *scene, g *sight) *finding {
 		return nil
 	}
 	return found(High, "The signature of the access token does not verify with the issuer's key (kid "+text(g.token.header, "kid")+"): the token was altered.").heavier(6).
-		computed("signature of the token", "fails with the key "+text(g.token.header, "kid")+" of the live key set", "verifies", "token.signature", "RFC 7515 5.2").stated("answer", g.said.quote())
+		computed("signature of the token", "fails with the key "+text(g.token.header, "kid")+" of the live key set", "verifies", "token.signature", "RFC 7515 5.2").stated("the server said", g.said.quote())
 }
 
 func findWrongType(s *scene, g *sight) *finding {
@@ -290,9 +290,9 @@ func findWrongType(s *scene, g *sight) *finding {
 		}
 		switch "sha256=" + g.token.id {
 		case is.idToken:
-			return wrongType(g, "ID token", "it is the id_token of the token response").stated("answer", g.said.quote())
+			return wrongType(g, "ID token", "it is the id_token of the token response").stated("the server said", g.said.quote())
 		case is.refresh:
-			return wrongType(g, "refresh token", "it is the refresh_token of the token response").stated("answer", g.said.quote())
+			return wrongType(g, "refresh token", "it is the refresh_token of the token response").stated("the server said", g.said.quote())
 		}
 	}
 	c := g.token.claims
@@ -321,15 +321,15 @@ func findWrongType(s *scene, g *sight) *finding {
 	}
 	switch {
 	case typ == "dpop+jwt":
-		return wrongType(g, "DPoP proof", "typ is dpop+jwt").stated("answer", g.said.quote())
+		return wrongType(g, "DPoP proof", "typ is dpop+jwt").stated("the server said", g.said.quote())
 	case strings.Contains(typ, "refresh") || strings.Contains(claimTyp, "refresh") || typ == "rt+jwt" || claimTyp == "offline":
-		return wrongType(g, "refresh token", "typ is "+firstString(c, "typ", "token_use")+text(g.token.header, "typ")).stated("answer", g.said.quote())
+		return wrongType(g, "refresh token", "typ is "+firstString(c, "typ", "token_use")+text(g.token.header, "typ")).stated("the server said", g.said.quote())
 	case claimTyp == "id" || claimTyp == "id_token" || typ == "id+jwt" || typ == "id_token":
-		return wrongType(g, "ID token", "typ or token_use says id"+sign(signs)).stated("answer", g.said.quote())
+		return wrongType(g, "ID token", "typ or token_use says id"+sign(signs)).stated("the server said", g.said.quote())
 	case typ == "at+jwt" || claimTyp == "access" || claimTyp == "bearer" || claimTyp == "dpop":
 		return nil
 	case len(signs) >= 2 || len(signs) == 1 && (c["at_hash"] != nil || g.said.topics&topicTokenType != 0):
-		return wrongType(g, "ID token", strings.Join(signs, ", ")+" in the claims").stated("answer", g.said.quote())
+		return wrongType(g, "ID token", strings.Join(signs, ", ")+" in the claims").stated("the server said", g.said.quote())
 	}
 	return nil
 }
@@ -392,7 +392,7 @@ func findRevoked(s *scene, g *sight) *finding {
 	if ahead {
 		f.computed("exp of the token", exp.UTC().Format(time.RFC3339)+", still ahead", "", "token.time", "RFC 9068 4")
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 var revokedWords = words(`revoked|inactive|not active|no longer (active|valid)|session.{0,15}(ended|terminated|closed|not active|logged)|logged out|unknown token|token not found`)

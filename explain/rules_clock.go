@@ -242,7 +242,7 @@ func findClientClock(s *scene, g *sight) *finding {
 	f := found(High, fmt.Sprintf("The clock of the client is %s the server's: iat of the proof is %s by %d seconds, outside the window (%s).", inWords(d), pastOrFuture(d), int(abs(d).Seconds()), paceWord(d))).
 		computed("iat of the proof against the server's Date", fmt.Sprintf("%d (%s)", g.proof.iat, time.Unix(g.proof.iat, 0).UTC().Format(time.RFC3339)),
 			g.at.UTC().Format(time.RFC3339)+" (Date)", "proof.iat", "RFC 9449 4.3 (11)").
-		computed("offset", inWords(d)+" the server", "within the window", "proof.iat", "RFC 9449 11.1").stated("answer", g.said.quote())
+		computed("offset", inWords(d)+" the server", "within the window", "proof.iat", "RFC 9449 11.1").stated("the server said", g.said.quote())
 	if zone := zoneOf(d); zone != "" {
 		f.computed("the offset fits a time zone", zone, "UTC seconds since 1970", "proof.iat", "RFC 7519 2").clientSays("take iat from the Unix time (UTC), not from local time")
 	}
@@ -298,7 +298,7 @@ func findMilliseconds(_ *scene, g *sight) *finding {
 		return nil
 	}
 	return found(High, fmt.Sprintf("iat of the proof is in %s (%d) instead of seconds.", unit, g.proof.iat)).heavier(20).
-		computed("iat of the proof", fmt.Sprintf("%d, %s", g.proof.iat, unit), fmt.Sprintf("%d, seconds", g.proof.iat/div), "proof.iat", "RFC 7519 2").stated("answer", g.said.quote())
+		computed("iat of the proof", fmt.Sprintf("%d, %s", g.proof.iat, unit), fmt.Sprintf("%d, seconds", g.proof.iat/div), "proof.iat", "RFC 7519 2").stated("the server said", g.said.quote())
 }
 
 func findStale(s *scene, g *sight) *finding {
@@ -312,7 +312,7 @@ func findStale(s *scene, g *sight) *finding {
 	}
 	return found(High, fmt.Sprintf("The proof was made %d seconds before it was sent: it was stale when sent, while the clocks agree.", int(-d.Seconds()))).heavier(10).
 		computed("iat of the proof against the time of sending", time.Unix(g.proof.iat, 0).UTC().Format(time.RFC3339)+fmt.Sprintf(", %d s old", int(-d.Seconds())), g.at.UTC().Format(time.RFC3339), "proof.iat", "RFC 9449 11.1").
-		computed("why it is not the clock", why, "", "", "").stated("answer", g.said.quote())
+		computed("why it is not the clock", why, "", "", "").stated("the server said", g.said.quote())
 }
 
 func findServerClock(s *scene, g *sight) *finding {
@@ -335,7 +335,7 @@ func findServerClock(s *scene, g *sight) *finding {
 		date = g.view.date
 	}
 	return found(High, fmt.Sprintf("The clock of the server %s is wrong: its Date is %s the other clocks, and iat agrees with them.", g.origin, inWords(by))).heavier(20).
-		computed("Date of this server", date.UTC().Format(time.RFC3339)+", "+inWords(by)+" the other clocks", why, "proof.iat", "RFC 9449 11.1").stated("answer", g.said.quote())
+		computed("Date of this server", date.UTC().Format(time.RFC3339)+", "+inWords(by)+" the other clocks", why, "proof.iat", "RFC 9449 11.1").stated("the server said", g.said.quote())
 }
 
 func findTightWindow(s *scene, g *sight) *finding {
@@ -347,7 +347,7 @@ func findTightWindow(s *scene, g *sight) *finding {
 		return nil
 	}
 	f := found(High, fmt.Sprintf("The server refuses a proof whose iat is only %s its own clock: its window is too tight for ordinary skew.", inWords(d))).heavier(10).
-		computed("iat of the proof against the server's Date", inWords(d)+" the server", "a window of some seconds on both sides", "proof.iat", "RFC 9449 11.1").stated("answer", g.said.quote())
+		computed("iat of the proof against the server's Date", inWords(d)+" the server", "a window of some seconds on both sides", "proof.iat", "RFC 9449 11.1").stated("the server said", g.said.quote())
 	if o := s.worked(g); o != nil {
 		f.computed("it sometimes works", fmt.Sprintf("exchange %d succeeded", o.n), "", "", "")
 	} else {

@@ -91,7 +91,7 @@ func findIgnored(s *scene, g *sight) *finding {
 	if g.bearer() && g.said.topics&(topicNotBound|topicBinding|topicProof|topicProofMissing) == 0 && !g.said.offers("DPoP") {
 		return nil // refused as an ordinary bearer token
 	}
-	return ignoredFinding(is).stated("answer", g.said.quote())
+	return ignoredFinding(is).stated("the server said", g.said.quote())
 }
 
 // scanIgnored finds the case in which the client stopped at the token response.
@@ -150,7 +150,7 @@ func findNotAdvertised(s *scene, g *sight) *finding {
 	if listed {
 		f.computed("the other metadata document", "lists dpop_signing_alg_values_supported", "both documents agree", "", "RFC 9449 5.1")
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 func findIntrospectionCnf(s *scene, g *sight) *finding {
@@ -179,5 +179,5 @@ func findIntrospectionCnf(s *scene, g *sight) *finding {
 			f.computed("key of the token request", is.jkt, "", "", "")
 		}
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }

@@ -18,7 +18,7 @@ func findRefreshReplayed(s *scene, g *sight) *finding {
 	}
 	if value == "" {
 		if g.said.topics&topicRefreshReuse != 0 && g.said.errorCode == "invalid_grant" {
-			return found(Low, "The server says that the refresh token was used before.").stated("answer", g.said.quote())
+			return found(Low, "The server says that the refresh token was used before.").stated("the server said", g.said.quote())
 		}
 		return nil
 	}
@@ -41,7 +41,7 @@ func findRefreshReplayed(s *scene, g *sight) *finding {
 	if g.proof != nil && first.proof != nil && g.proof.raw != first.proof.raw {
 		f.computed("proofs of the two requests", "valid and different (same key "+g.jkt()+")", "", "", "")
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 func findGrantInvalid(s *scene, g *sight) *finding {
@@ -52,7 +52,7 @@ func findGrantInvalid(s *scene, g *sight) *finding {
 		return nil
 	}
 	kind, value := g.grant()
-	f := found(Medium, "The authorization server refuses the grant (invalid_grant), and the proof has no fault that explains it.").stated("answer", g.said.quote())
+	f := found(Medium, "The authorization server refuses the grant (invalid_grant), and the proof has no fault that explains it.").stated("the server said", g.said.quote())
 	if !s.noProofTrouble(g) || strings.Contains(strings.ToLower(g.said.description), "dpop") {
 		f.conf = Low // the words are about the proof
 	}
@@ -116,7 +116,7 @@ func findClientAuth(s *scene, g *sight) *finding {
 	if g.said.errorCode != "invalid_client" && !(g.x.Status == 401 && g.said.topics&topicClientAuth != 0 && g.said.errorCode != "invalid_dpop_proof" && g.said.errorCode != "use_dpop_nonce") {
 		return nil
 	}
-	f := found(Medium, "The client authentication was refused (invalid_client): the failure concerns the client's secret or assertion, not the proof.").stated("answer", g.said.quote())
+	f := found(Medium, "The client authentication was refused (invalid_client): the failure concerns the client's secret or assertion, not the proof.").stated("the server said", g.said.quote())
 	if !s.noProofTrouble(g) {
 		f.conf = Low
 	}

@@ -224,7 +224,7 @@ func findRefreshKey(s *scene, g *sight) *finding {
 		return nil
 	}
 	return found(conf, "The refresh request is proved with key "+g.jkt()+", but the refresh token was issued for key "+jkt+" ("+from+").").heavier(20).
-		computed("key of the refresh request", g.jkt(), jkt+" ("+from+")", "proof.bound_key", "RFC 9449 5").stated("answer", g.said.quote())
+		computed("key of the refresh request", g.jkt(), jkt+" ("+from+")", "proof.bound_key", "RFC 9449 5").stated("the server said", g.said.quote())
 }
 
 // statedJKT is a thumbprint that documents name as the one something is bound to.
@@ -272,7 +272,7 @@ func findCodeKey(s *scene, g *sight) *finding {
 		return nil
 	}
 	return found(High, fmt.Sprintf("The authorization code is bound to key %s (%s, exchange %d), but the token request is proved with key %s.", want, how, o.n, g.jkt())).heavier(25).
-		computed("key of the token request", g.jkt(), how+" "+want, "proof.bound_key", "RFC 9449 10").stated("answer", g.said.quote())
+		computed("key of the token request", g.jkt(), how+" "+want, "proof.bound_key", "RFC 9449 10").stated("the server said", g.said.quote())
 }
 
 func findForwarded(s *scene, g *sight) *finding {

@@ -174,11 +174,11 @@ func findNonceExpired(s *scene, g *sight) *finding {
 	if newest != nil && newest.said.nonce != g.proof.nonce && newest.index > here.index {
 		return found(High, fmt.Sprintf("The proof carries an old nonce (handed out in exchange %d), although the server had given a newer one (exchange %d).", here.n, newest.n)).heavier(10).
 			computed("nonce of the proof", g.proof.nonce+fmt.Sprintf(" (old, exchange %d)", here.n), newest.said.nonce+fmt.Sprintf(" (newest, exchange %d)", newest.n), "proof.nonce", "RFC 9449 8.2").
-			stated("answer", g.said.quote())
+			stated("the server said", g.said.quote())
 	}
 	if age := g.at.Sub(here.at); newest == here && age.Seconds() > 60 && g.said.topics&topicNonce != 0 && s.retry(g) == nil && instanceOf(here) == instanceOf(g) {
 		return found(Medium, fmt.Sprintf("The proof carries a nonce that was handed out %s before (exchange %d); the server no longer accepts it.", age, here.n)).
-			computed("age of the nonce", age.String(), "the lifetime that the server allows", "proof.nonce", "RFC 9449 8.2").stated("answer", g.said.quote())
+			computed("age of the nonce", age.String(), "the lifetime that the server allows", "proof.nonce", "RFC 9449 8.2").stated("the server said", g.said.quote())
 	}
 	return nil
 }
@@ -192,7 +192,7 @@ func findNonceForeign(s *scene, g *sight) *finding {
 		return nil
 	}
 	f := found(High, fmt.Sprintf("The proof sent to %s carries a nonce that %s handed out (exchange %d): nonces of two servers share one slot.", g.origin, elsewhere.origin, elsewhere.n)).heavier(15).
-		computed("origin that issued the nonce", elsewhere.origin+" (nonce "+g.proof.nonce+")", g.origin, "proof.nonce", "RFC 9449 9").stated("answer", g.said.quote())
+		computed("origin that issued the nonce", elsewhere.origin+" (nonce "+g.proof.nonce+")", g.origin, "proof.nonce", "RFC 9449 9").stated("the server said", g.said.quote())
 	if n := s.newest(g); n != nil {
 		f.computed("newest nonce of this origin", n.said.nonce, "", "proof.nonce", "RFC 9449 8.2")
 	}
@@ -237,7 +237,7 @@ func findNonceReplicas(s *scene, g *sight) *finding {
 		return nil
 	}
 	f := found(Medium, fmt.Sprintf("The newest nonce of this server (exchange %d) was refused at once: its replicas do not share their nonces.", here.n)).heavier(12).
-		computed("nonce of the proof", g.proof.nonce+fmt.Sprintf(", issued in exchange %d", here.n), "accepted: it is the newest of this origin", "proof.nonce", "RFC 9449 8").stated("answer", g.said.quote())
+		computed("nonce of the proof", g.proof.nonce+fmt.Sprintf(", issued in exchange %d", here.n), "accepted: it is the newest of this origin", "proof.nonce", "RFC 9449 8").stated("the server said", g.said.quote())
 	if a != "" && b != "" {
 		f.conf = High
 		f.computed("instances that answered", a+" issued the nonce, "+b+" refused it", "one nonce key for all instances", "", "")
@@ -292,7 +292,7 @@ func findGrantConsumed(s *scene, g *sight) *finding {
 		name = "authorization code"
 	}
 	f := found(High, fmt.Sprintf("The nonce challenge in exchange %d consumed the %s: the retry with the right nonce finds it spent.", first.n, name)).heavier(15).
-		computed("the same "+name+" in both attempts", fmt.Sprintf("exchange %d (use_dpop_nonce) and exchange %d", first.n, g.n), "a nonce challenge leaves the grant usable", "", "RFC 9449 8").stated("answer", g.said.quote())
+		computed("the same "+name+" in both attempts", fmt.Sprintf("exchange %d (use_dpop_nonce) and exchange %d", first.n, g.n), "a nonce challenge leaves the grant usable", "", "RFC 9449 8").stated("the server said", g.said.quote())
 	if !g.proof.hidden && g.proof.nonce == first.said.nonce {
 		f.computed("nonce of the retry", g.proof.nonce+", the one that was handed out", first.said.nonce, "proof.nonce", "RFC 9449 4.3 (10)")
 	} else if first.said.nonce != "" {
@@ -325,6 +325,6 @@ func findAssertionReused(s *scene, g *sight) *finding {
 		what += ", jti " + jti
 	}
 	f := found(High, fmt.Sprintf("The retry after the nonce challenge repeats the client assertion of exchange %d; an assertion (its jti) may be used once.", first.n)).heavier(15).
-		computed("client_assertion", what, "a new client assertion with a new jti for every attempt", "", "RFC 7523 3").stated("answer", g.said.quote())
+		computed("client_assertion", what, "a new client assertion with a new jti for every attempt", "", "RFC 7523 3").stated("the server said", g.said.quote())
 	return f
 }

@@ -336,7 +336,7 @@ func findAlg(s *scene, g *sight) *finding {
 		return found(High, "jwk in the proof is a symmetric key.").row(g, "proof.jwk").heavier(10)
 	case g.proof != nil && !g.proof.hidden && len(listed) == 0 && g.said.topics&topicAlg != 0 && g.said.topics&topicProof != 0 && s.proofFine(g):
 		return found(Medium, "The server says that it does not accept alg "+g.proof.alg+"; the proof itself is sound.").
-			computed("alg of the proof", g.proof.alg, "an algorithm that the server accepts", "proof.alg", "RFC 9449 4.3 (5)").stated("answer", g.said.quote())
+			computed("alg of the proof", g.proof.alg, "an algorithm that the server accepts", "proof.alg", "RFC 9449 4.3 (5)").stated("the server said", g.said.quote())
 	}
 	return nil
 }

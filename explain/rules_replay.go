@@ -56,7 +56,7 @@ func findProofReused(s *scene, g *sight) *finding {
 	}
 	status := first.statusText()
 	f := found(High, fmt.Sprintf("The same proof was sent twice: exchange %d is a retry of exchange %d (answer %s) with identical bytes, so its jti %s is already used.", g.n, first.n, status, g.proof.jti)).heavier(15).
-		computed("proof of the retry", fmt.Sprintf("identical to that of exchange %d (same jti %s, reused), which was answered %s", first.n, g.proof.jti, status), "a new proof with a new jti", "replay.jti", "RFC 9449 11.1").stated("answer", g.said.quote())
+		computed("proof of the retry", fmt.Sprintf("identical to that of exchange %d (same jti %s, reused), which was answered %s", first.n, g.proof.jti, status), "a new proof with a new jti", "replay.jti", "RFC 9449 11.1").stated("the server said", g.said.quote())
 	return f
 }
 
@@ -96,7 +96,7 @@ func findJTI(s *scene, g *sight) *finding {
 		return nil
 	}
 	return found(High, fmt.Sprintf("Two different proofs share one jti (%s): exchanges %d and %d.", g.proof.jti, first.n, g.n)).heavier(10).
-		computed("jti of the proof", fmt.Sprintf("%s, as in exchange %d with other content", g.proof.jti, first.n), "a jti of its own: at least 96 random bits", "replay.jti", "RFC 9449 4.2").stated("answer", g.said.quote())
+		computed("jti of the proof", fmt.Sprintf("%s, as in exchange %d with other content", g.proof.jti, first.n), "a jti of its own: at least 96 random bits", "replay.jti", "RFC 9449 4.2").stated("the server said", g.said.quote())
 }
 
 func findCheckedTwice(s *scene, g *sight) *finding {
@@ -123,7 +123,7 @@ func findCheckedTwice(s *scene, g *sight) *finding {
 	default:
 		return nil
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 func (s *scene) logSays(t topic) bool {

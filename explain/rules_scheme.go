@@ -64,7 +64,7 @@ func findSentAsBearer(s *scene, g *sight) *finding {
 	if g.proof == nil && !g.hides(holdfast.FactProof) {
 		f.computed("DPoP header of the request", "absent", "one proof", "proof.single", "RFC 9449 7.1")
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 func findTypeCase(s *scene, g *sight) *finding {
@@ -84,7 +84,7 @@ func findTypeCase(s *scene, g *sight) *finding {
 	}
 	return found(High, fmt.Sprintf("The token response says token_type %q; the client did not recognise that spelling and fell back to Bearer.", is.tokenType)).heavier(30).
 		computed("token_type of "+from, is.tokenType, "DPoP, compared without case", "", "RFC 6749 5.1").
-		computed("scheme of the request", "Bearer", "DPoP", "binding.scheme", "RFC 9449 7.1").stated("answer", g.said.quote())
+		computed("scheme of the request", "Bearer", "DPoP", "binding.scheme", "RFC 9449 7.1").stated("the server said", g.said.quote())
 }
 
 func findSchemeUnsupported(s *scene, g *sight) *finding {
@@ -121,7 +121,7 @@ func findSchemeUnsupported(s *scene, g *sight) *finding {
 	if o := s.worked(g); o != nil && o.dpop() {
 		return nil
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 // sameWithout finds an exchange without credentials that got the same answer.

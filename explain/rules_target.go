@@ -86,7 +86,7 @@ func findRedirected(s *scene, g *sight) *finding {
 	f := found(High, fmt.Sprintf("The redirect (%d) from exchange %d was followed with the same proof: htu still names %s, not %s.", from.x.Status, from.n, g.proof.htu, g.place())).heavier(30).
 		computed(fmt.Sprintf("redirect %d of exchange %d", from.x.Status, from.n), "Location leads to "+g.place()+", same proof (jti "+g.proof.jti+")", "a new proof for the new URL", "proof.htu", "RFC 9449 7.3")
 	f.computed("htu of the proof", g.proof.htu, g.place(), "proof.htu", "RFC 9449 4.3 (9)")
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 // targets are the two URLs that disagree: what the client signed and what the
@@ -117,7 +117,7 @@ func (s *scene) target(g *sight, want string) *finding {
 			part = "fragment"
 		}
 		f := found(High, "htu in the proof includes the "+part+" of the URL, and this server compares strictly.").heavier(10).
-			computed("htu of the proof", shownURI(g.proof.htu)+" (with "+part+")", g.place(), "proof.htu", "RFC 9449 4.2").stated("answer", g.said.quote())
+			computed("htu of the proof", shownURI(g.proof.htu)+" (with "+part+")", g.place(), "proof.htu", "RFC 9449 4.2").stated("the server said", g.said.quote())
 		if g.said.topics&topicHTU == 0 {
 			f.conf = Medium
 		}
@@ -148,7 +148,7 @@ func (s *scene) target(g *sight, want string) *finding {
 	if want == "htu-path-encoding-mismatch" {
 		f.computed("the two paths are equal after decoding", "percent-encoded on one side, decoded on the other: "+pathAsWritten(t.signed)+" and "+firstOf(t.shown, pathAsWritten(t.seen)), "", "proof.htu", "RFC 3986 6.2.2")
 	}
-	return f.stated("answer", g.said.quote())
+	return f.stated("the server said", g.said.quote())
 }
 
 func (t *targets) seenText() string {

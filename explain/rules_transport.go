@@ -182,16 +182,16 @@ func findProofStripped(s *scene, g *sight) *finding {
 		}
 		f := base(High).computed("DPoP header in the backend's copy of the request", "absent: missing", "present", "proof.single", "RFC 9449 7.1")
 		f.at = sent
-		return f.stated("answer", sent.said.quote())
+		return f.stated("the server said", sent.said.quote())
 	}
 	said := missingProofWords.MatchString(g.said.quote()) && g.said.topics&topicProofMissing != 0
 	for _, l := range s.logs {
 		if l.doc.Kind == KindServerLog && missingProofWords.MatchString(l.text) && s.noProofTrouble(g) {
-			return base(High).stated("server log", l.text).stated("answer", g.said.quote())
+			return base(High).stated("server log", l.text).stated("the server said", g.said.quote())
 		}
 	}
 	if said && g.proof != nil && !g.proof.hidden && s.proofFine(g) && g.dpop() && noProofAtAll.MatchString(g.said.quote()) {
-		return base(Medium).stated("answer", g.said.quote())
+		return base(Medium).stated("the server said", g.said.quote())
 	}
 	return nil
 }
@@ -209,7 +209,7 @@ func findAuthorizationStripped(s *scene, g *sight) *finding {
 			computed("Authorization as the client sent it", "present, scheme "+sent.scheme, "", "request.auth", "RFC 6750 2.1").
 			computed("Authorization in the backend's copy of the request", "absent: missing", "present", "request.auth", "RFC 6750 2.1")
 		f.at = sent
-		return f.stated("answer", sent.said.quote())
+		return f.stated("the server said", sent.said.quote())
 	}
 	if len(g.x.Request.Authorization) > 0 {
 		if g.said.topics&topicTokenMissing == 0 {
@@ -218,7 +218,7 @@ func findAuthorizationStripped(s *scene, g *sight) *finding {
 		for _, l := range s.logs {
 			if l.doc.Kind == KindServerLog && noAuthorizationWords.MatchString(l.text) {
 				return found(High, "The client sent Authorization, but the server's log says that there was none: it was stripped on the way.").heavier(20).
-					computed("Authorization as the client sent it", "present, scheme "+g.scheme, "", "request.auth", "RFC 6750 2.1").stated("server log", l.text).stated("answer", g.said.quote())
+					computed("Authorization as the client sent it", "present, scheme "+g.scheme, "", "request.auth", "RFC 6750 2.1").stated("server log", l.text).stated("the server said", g.said.quote())
 			}
 		}
 		return nil
@@ -232,7 +232,7 @@ func findAuthorizationStripped(s *scene, g *sight) *finding {
 		}
 		return found(High, fmt.Sprintf("Authorization was lost in the redirect (%d) from %s to %s: the client dropped it for the second hop.", o.x.Status, o.origin, g.origin)).heavier(25).
 			computed(fmt.Sprintf("Authorization in exchange %d", o.n), "present, scheme "+o.scheme+", to "+o.place(), "", "request.auth", "").
-			computed(fmt.Sprintf("Authorization in exchange %d, after the redirect", g.n), "absent, to "+g.place(), "present", "request.auth", "RFC 6750 2.1").stated("answer", g.said.quote())
+			computed(fmt.Sprintf("Authorization in exchange %d, after the redirect", g.n), "absent, to "+g.place(), "present", "request.auth", "RFC 6750 2.1").stated("the server said", g.said.quote())
 	}
 	return nil
 }
@@ -260,7 +260,7 @@ func findTooLarge(_ *scene, g *sight) *finding {
 	}
 	f := found(High, fmt.Sprintf("The request headers are too large for the server: %d bytes in all, the largest is %s with %d bytes.", total, largest, size)).heavier(30).
 		computed("size of the request headers", fmt.Sprintf("%d bytes, %s alone %d", total, largest, size), "below the limit of the server", "", "RFC 6585 5").
-		computed("status of the answer", g.statusText(), "", "", "").stated("answer", g.said.quote())
+		computed("status of the answer", g.statusText(), "", "", "").stated("the server said", g.said.quote())
 	if total < 4096 && g.x.Status != 431 && g.x.Status != 494 {
 		f.conf = Low
 	}

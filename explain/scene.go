@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -397,6 +398,13 @@ func (s *scene) judge(ctx context.Context, g *sight) {
 	}
 	if s.k.PublicURL != "" && (s.ev.Vantage == "server" || g.behind) {
 		p.URL = strings.TrimSuffix(s.k.PublicURL, "/") + g.url.EscapedPath()
+	}
+	if g.source != nil && g.source.SchemeAssumed && g.proof != nil {
+		// The capture does not tell http from https: the proof may.
+		if u, err := url.Parse(g.proof.htu); err == nil && u.Scheme != "" && strings.EqualFold(u.Host, g.url.Host) {
+			g.url.Scheme, g.origin = u.Scheme, originOf(u)
+			p.URL = g.url.String()
+		}
 	}
 	if g.role.atServer() {
 		if v := s.prover(g); v != nil {

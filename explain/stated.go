@@ -248,20 +248,23 @@ func readSaid(x *sight, topics func(string) topic) said {
 var pageText = regexp.MustCompile(`(?is)<(script|style)\b.*?</(script|style)>|<[^>]*>`)
 
 // bodyWords returns the OAuth error code and the sentence of a refusal's body.
-func bodyWords(x *sight) (code, text string) {
+func bodyWords(x *sight) (code, sentence string) {
 	if m := x.json; m != nil {
-		code = firstString(m, "error", "errorCode", "error_code", "code", "type")
+		code = firstString(m, "error", "errorCode", "error_code", "code")
+		if t := text(m, "type"); code == "" && t != "about:blank" { // RFC 9457
+			code = t
+		}
 		if inner, ok := m["error"].(map[string]any); ok {
 			code = firstString(inner, "code", "status", "type")
-			text = firstString(inner, "message", "description", "error_description", "detail")
+			sentence = firstString(inner, "message", "description", "error_description", "detail")
 		}
 		if t := firstString(m, "error_description", "message", "errorMessage", "detail", "errorSummary", "error_message", "description", "title", "reason", "msg", "hint"); t != "" {
-			text = t
+			sentence = t
 		}
-		if hint := firstString(m, "error_hint", "hint", "error_debug", "debug"); hint != "" && hint != text {
-			text = strings.TrimSpace(text + " " + hint)
+		if hint := firstString(m, "error_hint", "hint", "error_debug", "debug"); hint != "" && hint != sentence {
+			sentence = strings.TrimSpace(sentence + " " + hint)
 		}
-		return code, text
+		return code, sentence
 	}
 	body := x.x.Body
 	if len(body) == 0 {
