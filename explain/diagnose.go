@@ -286,6 +286,9 @@ func (s *scene) healthy(d *Diagnosis) {
 	}
 }
 
+// viewAsk is the ask that settles causes of class target-uri.
+const viewAsk = "the verifier's own view of method and URL"
+
 // asks names the evidence that would settle a refusal.
 func (s *scene) asks(g *sight, f *finding) []Ask {
 	var out []Ask
@@ -320,12 +323,18 @@ func (s *scene) asks(g *sight, f *finding) []Ask {
 	}
 	ask("the server log lines for this request", "they name the check that refused it, and the clock of the server", "search the log of the verifier for the time of the request or for the jti")
 	if proofKnown && s.proofFine(g) {
-		ask("the verifier's own view of method and URL", "the proof is right for the URL that the client called; a proxy may have changed scheme, host, port or path on the way",
+		ask(viewAsk, "the proof is right for the URL that the client called; a proxy may have changed scheme, host, port or path on the way",
 			"log the URL that the server compares with htu, or capture the request behind the proxy")
 		ask("the nonce and jti history of this server", "a replay or a nonce of another instance cannot be seen in one exchange", "capture from the first call on, all attempts included")
 	}
 	if g.role.atServer() && len(s.servers) == 0 {
 		ask("the authorization server metadata", "the accepted algorithms and endpoints are not known", "fetch /.well-known/oauth-authorization-server and pass it with --metadata")
+	}
+	if f != nil && f.cause.class == "target-uri" { // what is open there is one thing only
+		i := slices.IndexFunc(out, func(a Ask) bool { return a.What == viewAsk })
+		if i > 0 {
+			out[0], out[i] = out[i], out[0]
+		}
 	}
 	if f != nil && len(out) > 3 {
 		out = out[:3]

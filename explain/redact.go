@@ -362,7 +362,7 @@ func (r redactor) htu(raw string) string {
 	return r.url(address) + "#" + r.query(fragment)
 }
 
-// url removes user and password, the fragment, and secrets from path and query.
+// url removes the password, the fragment, and secrets from path and query.
 func (r redactor) url(raw string) string {
 	raw, _, _ = strings.Cut(raw, "#")
 	address, query, asked := strings.Cut(raw, "?")
@@ -372,7 +372,14 @@ func (r redactor) url(raw string) string {
 			host = host[:j]
 		}
 		if at := strings.LastIndexByte(host, '@'); at >= 0 {
-			address = address[:i+3] + address[i+3+at+1:]
+			user, _, two := strings.Cut(host[:at], ":")
+			if looksRandom(user) || r.v.scrub(user) != user {
+				user = "REDACTED"
+			}
+			if two {
+				user += ":REDACTED"
+			}
+			address = address[:i+3] + user + address[i+3+at:]
 		}
 	}
 	if safe := r.v.scrub(address); safe != address {

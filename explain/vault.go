@@ -926,7 +926,7 @@ var (
 	privateMember = regexp.MustCompile(`(\\*["'])(d|p|q|dp|dq|qi|k|priv)\\*["']\s*:\s*\\*["']([A-Za-z0-9_+/=-]{16,})`)
 	userinfo      = regexp.MustCompile(`://[^/\s:@"'<>]{0,256}:([^@/\s"'<>]{1,256})@`)
 	vendorToken   = regexp.MustCompile(`\b(?:(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{10,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{12,}|AIza[\w-]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}|ya29\.[\w-]{20,}|npm_[A-Za-z0-9]{30,})`)
-	curlOption    = regexp.MustCompile(`(?:^|\s)(?:-u|--user|-U|--proxy-user|--oauth2-bearer|-b|--cookie|--pass)(?:[ =]+|\b)("[^"]*"|'[^']*'|[^\s]+)`)
+	curlOption    = regexp.MustCompile(`(?:^|\s)(?:-[uU][ =]*|(?:--user|--proxy-user|--oauth2-bearer|-b|--cookie|--pass)[ =]+)("[^"]*"|'[^']*'|[^\s]+)`)
 	cookieLine    = regexp.MustCompile(`(?i)\bcookie\\*["']?\s*:\s*\\*["']?([^"'\r\n]+)`)
 	secretField   = regexp.MustCompile(`(?i)\b(x-[a-z0-9-]{1,40}|api-key|ocp-apim-subscription-key)(["']?\s*:\s*["']?)([^\s"',;<>\\]{6,})`)
 	formPart      = regexp.MustCompile(`(?i)name="?([^"\s;]{1,64})"?[^\n]{0,200}\n(?:[^\r\n]+\r?\n){0,4}\r?\n([^\r\n]{6,})`)
