@@ -118,8 +118,12 @@ func normalizePercent(p string) string {
 	var b strings.Builder
 	b.Grow(len(p))
 	for i := 0; i < len(p); i++ {
-		if p[i] != '%' || i+2 >= len(p) || !isHex(p[i+1]) || !isHex(p[i+2]) {
+		if p[i] != '%' {
 			b.WriteByte(p[i])
+			continue
+		}
+		if i+2 >= len(p) || !isHex(p[i+1]) || !isHex(p[i+2]) {
+			b.WriteString("%25") // a stray "%" must not become the start of an encoding: "%%370"
 			continue
 		}
 		c := unhex(p[i+1])<<4 | unhex(p[i+2])
