@@ -77,6 +77,13 @@ func (in *intake) finish() *Evidence {
 			x.Err = noAnswer
 		}
 	}
+	if len(in.ev.Problems) > 0 { // names of files and what a manifest says are shown in errors
+		v := newVault(in.ev)
+		for i := range in.ev.Problems {
+			p := &in.ev.Problems[i]
+			p.Source, p.Place, p.Text = v.scrub(p.Source), v.scrub(p.Place), v.scrub(p.Text)
+		}
+	}
 	sort.SliceStable(in.ev.Exchanges, func(i, j int) bool { return in.ev.Exchanges[i].ID < in.ev.Exchanges[j].ID })
 	return in.ev
 }

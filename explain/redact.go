@@ -566,3 +566,31 @@ func (r redactor) privateKeys(b []byte) bool {
 	}
 	return false
 }
+
+// redactQuery shows the names of query parameters and their harmless values.
+func redactQuery(q string) string {
+	lead := ""
+	if q != "" && (q[0] == '?' || q[0] == '#') {
+		lead, q = q[:1], q[1:]
+	}
+	var out []string
+	for _, p := range strings.Split(q, "&") {
+		name, value, ok := strings.Cut(p, "=")
+		plain, err := url.QueryUnescape(value)
+		if err != nil {
+			plain = value
+		}
+		if ok && (isSecretName(name) || len(value) > 80 || looksRandom(plain) || hasPattern(plain)) {
+			p = name + "=" + mark
+		} else if !ok && (looksRandom(p) || hasPattern(p)) {
+			p = mark
+		}
+		out = append(out, p)
+	}
+	return lead + strings.Join(out, "&")
+}
+
+func hasPattern(s string) (found bool) {
+	patterns(s, func(int, int, string, string) { found = true })
+	return found
+}

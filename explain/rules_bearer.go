@@ -183,7 +183,8 @@ func findNotYet(s *scene, g *sight) *finding {
 		if !ok || !t.After(g.at) {
 			continue
 		}
-		if name == "iat" && g.said.topics&(topicNotYet|topicClock|topicIatFuture) == 0 {
+		vague := g.said.specific()&^(topicTokenForm|topicTokenMissing) == 0 && t.Sub(g.at) > ordinarySkew
+		if name == "iat" && g.said.topics&(topicNotYet|topicClock|topicIatFuture) == 0 && !vague {
 			continue
 		}
 		if name == "nbf" && t.Sub(g.at) < 2*time.Second && g.said.topics&topicNotYet == 0 {

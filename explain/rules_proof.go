@@ -204,7 +204,11 @@ func findProofMissingAtServer(s *scene, g *sight) *finding {
 	if g.role == rolePAR {
 		endpoint = "PAR endpoint"
 	}
-	f := found(High, "The request to the "+endpoint+" carries no DPoP proof, and this client has to send one: no DPoP header in the token request.").
+	what := "request"
+	if kind := g.form.Get("grant_type"); kind != "" {
+		what = strings.ReplaceAll(kind, "_", " ") + " request"
+	}
+	f := found(High, "The "+what+" to the "+endpoint+" carries no DPoP proof, and this client has to send one: no DPoP header in the token request.").
 		computed("DPoP header of the request to the "+endpoint, "absent", "one DPoP proof", "proof.single", "RFC 9449 5")
 	switch {
 	case s.clientFlag("dpop_bound_access_tokens"):

@@ -13,6 +13,7 @@ import (
 	"runtime/pprof"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -308,4 +309,77 @@ func TestScaleProbe(t *testing.T) {
 	}
 }
 
-var _ = gzip.NewReader
+// TestHostileSizesEnd: inputs that are made to exhaust time or memory end soon.
+func TestHostileSizesEnd(t *testing.T) {
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	if _, err := io.CopyN(z, zeros{}, 66<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Repeat(`{"name":"X-A","value":"b"},`, 5000)
+	har := func(fields, content string) string {
+		return `{"log":{"entries":[{"request":{"method":"GET","url":"https://a.example/","headers":[` + fields + `{"name":"Authorization","value":"DPoP x"}]},"response":{"status":401,"headers":[{"name":"Content-Encoding","value":"gzip"}],"content":{"encoding":"base64","text":"` + content + `"}}}]}}`
+	}
+	for name, in := range map[string]string{
+		"gzip bomb":        har("", base64.StdEncoding.EncodeToString(bomb.Bytes())),
+		"5000 fields":      har(fields, ""),
+		"deep JSON":        `{"log":{"entries":[` + strings.Repeat(`{"a":`, 1<<17),
+		"deep body":        har("", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("[", 200_000)))),
+		"deep bundle body": `{"exchanges":[{"request":{"method":"GET","url":"https://a/","headers":[]},"response":{"status":401,"headers":[],"body":"` + strings.Repeat("[", 200_000) + `"}}]}`,
+		"one long line":    "> GET / HTTP/1.1\n> Host: a\n> X: " + strings.Repeat("a", 1<<20),
+		"blanks":           strings.Repeat(" ", 1<<20) + "{}",
+	} {
+		start := cpuTime()
+		ev, err := ReadPaths([]string{"-"}, strings.NewReader(in))
+		if err == nil {
+			if _, err := Explain(t.Context(), ev, Knowledge{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := WriteBundle(io.Discard, Redact(ev)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := cpuTime() - start; took > 30*time.Second {
+			t.Errorf("%s took %s", name, took)
+		}
+	}
+}
+
+// cpuTime is what the process has used: a busy machine is no finding.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// TestVaultTakesHostileTexts: the cost of looking for secrets grows with the
+// text, whatever is in it.
+func TestVaultTakesHostileTexts(t *testing.T) {
+	v := newVault(&Evidence{})
+	v.add(strings.Repeat("a1B", 1000))
+	v.add(strings.Repeat("ab12", 1000))
+	for i := range 5000 {
+		v.add(fmt.Sprintf("at-0000000000-%032d", i))
+	}
+	for _, unit := range []string{"a1B", "ab12", "at-0000000000-0000", "eyJh.", "ey", "bearer ", "secret=", "token ", "a.b=c/", "%25", "%41", `\u0061`, `\\`, "<", "</Assertion", "-----BEGIN PRIVATE KEY-----", "name=\n", "cookie: ;=", "://:@", `"d":"`, "curl -u ", "basic x", "=", "YWJj"} {
+		text := strings.Repeat(unit, (4<<10)/len(unit))
+		start := cpuTime()
+		_ = v.scrub(text)
+		v.learn(text)
+		if took := cpuTime() - start; took > 3*time.Second {
+			t.Errorf("%d bytes of %q took %s", len(text), unit, took)
+		}
+	}
+}

@@ -99,9 +99,7 @@ func (v *vault) add(s string) {
 // maybe remembers a value of a place that does not have to hold a secret, if it
 // looks like one.
 func (v *vault) maybe(s string) {
-	if s = strings.Trim(s, " \t\r\n\"'"); looksRandom(s) && !isJWT(s) {
-		v.add(s)
-	} else if isJWT(s) {
+	if s = strings.Trim(s, " \t\r\n\"'"); looksRandom(s) || isJWT(s) {
 		v.add(s)
 	}
 }
@@ -447,6 +445,8 @@ func wordByte(c byte) bool {
 	return alnum(c) || c == '_' || c == '-' || c == '.' || c == '~' || c >= 0x80
 }
 
+func nameByte(c byte) bool { return alnum(c) || c == '_' || c == '-' || c == '.' }
+
 func alnum(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
@@ -494,368 +494,10 @@ func isThumbprint(s string) bool {
 	return err == nil
 }
 
-// redactQuery shows the names of query parameters and their harmless values.
-func redactQuery(q string) string {
-	lead := ""
-	if q != "" && (q[0] == '?' || q[0] == '#') {
-		lead, q = q[:1], q[1:]
-	}
-	var out []string
-	for _, p := range strings.Split(q, "&") {
-		name, value, ok := strings.Cut(p, "=")
-		plain, err := url.QueryUnescape(value)
-		if err != nil {
-			plain = value
-		}
-		if ok && (isSecretName(name) || len(value) > 80 || looksRandom(plain) || hasPattern(plain)) {
-			p = name + "=" + mark
-		} else if !ok && (looksRandom(p) || hasPattern(p)) {
-			p = mark
-		}
-		out = append(out, p)
-	}
-	return lead + strings.Join(out, "&")
-}
-
-func hasPattern(s string) (found bool) {
-	patterns(s, func(int, int, string, string) { found = true })
-	return found
-}
-
 // fingerprint is the SHA-256 of a secret as base64url.
 func fingerprint(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return jose.EncodeSegment(sum[:])
-}
-
-// What follows finds parts of secrets. Of every secret each fourth window of
-// eight bytes is kept, so that any part of twelve bytes holds one; a hit is
-// then extended as far as text and secret agree.
-const (
-	gramSize = 8
-	gramStep = 4
-	minPart  = 12 // the shortest part that is removed, unless the secret is shorter
-	maxAlike = 4  // places of one window that are looked at
-)
-
-type parts struct {
-	arena []byte   // the secrets, folded, each between two zero bytes
-	table []uint32 // open addressing: place of a window in arena, 0 is free
-	used  int
-}
-
-func (p *parts) size() int { return p.used }
-
-// fold makes the spellings of a secret equal: case and alphabet of base64.
-func fold(s string) []byte {
-	out := make([]byte, len(s))
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c >= 'A' && c <= 'Z':
-			out[i] = c + 'a' - 'A'
-		case c == '+':
-			out[i] = '-'
-		case c == '/':
-			out[i] = '_'
-		case c == 0:
-			out[i] = 1 // zero separates secrets
-		default:
-			out[i] = c
-		}
-	}
-	return out
-}
-
-func gramAt(b []byte, i int) uint64 {
-	_ = b[i+gramSize-1]
-	return uint64(b[i]) | uint64(b[i+1])<<8 | uint64(b[i+2])<<16 | uint64(b[i+3])<<24 |
-		uint64(b[i+4])<<32 | uint64(b[i+5])<<40 | uint64(b[i+6])<<48 | uint64(b[i+7])<<56
-}
-
-// slot is where a window is looked for first.
-func (p *parts) slot(gram uint64) int {
-	gram *= 0x9e3779b97f4a7c15
-	return int((gram ^ gram>>29) & uint64(len(p.table)-1))
-}
-
-func (p *parts) add(s string) {
-	if len(p.arena) > 1<<31-len(s) {
-		return // more than any capture can hold
-	}
-	if len(p.arena) == 0 {
-		p.arena = append(p.arena, 0)
-	}
-	start := len(p.arena)
-	p.arena = append(append(p.arena, fold(s)...), 0)
-	last := len(p.arena) - 1 - gramSize
-	for i := start; ; i = min(i+gramStep, last) {
-		p.put(i)
-		if i >= last {
-			return
-		}
-	}
-}
-
-func (p *parts) put(at int) {
-	if 2*p.used >= len(p.table) {
-		old := p.table
-		p.table = make([]uint32, max(64, 2*len(old)))
-		for _, o := range old {
-			if o != 0 {
-				i := p.slot(gramAt(p.arena, int(o)))
-				for p.table[i] != 0 {
-					i = (i + 1) & (len(p.table) - 1)
-				}
-				p.table[i] = o
-			}
-		}
-	}
-	gram := gramAt(p.arena, at)
-	i, alike := p.slot(gram), 0
-	for p.table[i] != 0 {
-		if gramAt(p.arena, int(p.table[i])) == gram {
-			if alike++; alike == maxAlike {
-				return
-			}
-		}
-		i = (i + 1) & (len(p.table) - 1)
-	}
-	p.table[i] = uint32(at) //nolint:gosec // arena is bounded above
-	p.used++
-}
-
-// find appends the parts of secrets in a text, which is given as it is and
-// folded. Places are translated by at if it is not nil.
-func (p *parts) find(spans []span, s string, folded []byte, at []int32) []span {
-	done := 0
-	for i := 0; i+gramSize <= len(folded); i++ {
-		gram := gramAt(folded, i)
-		start, end := 0, 0
-		for k := p.slot(gram); p.table[k] != 0; k = (k + 1) & (len(p.table) - 1) {
-			o := int(p.table[k])
-			if gramAt(p.arena, o) != gram {
-				continue
-			}
-			a, x := i, o
-			for a > done && p.arena[x-1] != 0 && folded[a-1] == p.arena[x-1] {
-				a, x = a-1, x-1
-			}
-			b, y := i+gramSize, o+gramSize
-			for b < len(folded) && p.arena[y] != 0 && folded[b] == p.arena[y] {
-				b, y = b+1, y+1
-			}
-			whole := p.arena[x-1] == 0 && p.arena[y] == 0
-			if !partCounts(s, a, b, whole) {
-				continue
-			}
-			if end == 0 || b-a > end-start {
-				start, end = a, b
-			}
-		}
-		if end == 0 {
-			continue
-		}
-		if at == nil {
-			spans = append(spans, span{start, end})
-		} else {
-			spans = append(spans, span{int(at[start]), int(at[end])})
-		}
-		done, i = end, end-1
-	}
-	return spans
-}
-
-// partCounts reports whether what text and secret share is of use: a whole
-// secret that stands alone, or twelve bytes that are no plain words.
-func partCounts(s string, a, b int, whole bool) bool {
-	if whole && (a == 0 || !alnum(s[a-1]) || b-a >= minPart) && (b == len(s) || !alnum(s[b]) || b-a >= minPart) {
-		return true
-	}
-	return b-a >= minPart && !wordy(s[a:b])
-}
-
-// wordy: letters of one case and separators, as in words and names.
-func wordy(s string) bool {
-	upper, lower := false, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9':
-			return false
-		case c >= 'A' && c <= 'Z':
-			if i == 0 || alnum(s[i-1]) && !upper { // a capital within a word
-				lower = lower || i > 0
-			}
-			if i > 0 && s[i-1] >= 'a' && s[i-1] <= 'z' {
-				return false
-			}
-			upper = true
-		case c >= 'a' && c <= 'z':
-			lower = true
-		}
-	}
-	return !upper || !lower || strings.ContainsAny(s, " -_/.")
-}
-
-// looksRandom reports whether a value looks made by a machine to be guessed by
-// nobody: long, in one piece, of letters and digits in no order.
-func looksRandom(s string) bool {
-	if len(s) < 16 || strings.Contains(s, "://") {
-		return false
-	}
-	digits, upper, lower, turns := 0, 0, 0, 0
-	kind := byte(0)
-	for i := 0; i < len(s); i++ {
-		k := byte(0)
-		switch c := s[i]; {
-		case c >= '0' && c <= '9':
-			digits++
-			k = 1
-		case c >= 'A' && c <= 'Z':
-			upper++
-			k = 2
-		case c >= 'a' && c <= 'z':
-			lower++
-			k = 3
-		case c == ' ' || c == '<' || c == '>' || c == '{' || c == '"' || c < ' ' || c > '~':
-			return false
-		default:
-			continue
-		}
-		if k != kind {
-			turns++
-		}
-		kind = k
-	}
-	return turns >= 6 && (digits >= 3 && upper+lower >= 3 || upper >= 3 && lower >= 3) && turns*8 >= len(s)
-}
-
-// unescape undoes percent-encoding, backslash escapes and line breaks, and
-// drops what is invisible. at[i] is where byte i of plain stood; it is nil if
-// there was nothing to do.
-func unescape(s string) (plain string, at []int32) {
-	if !strings.ContainsAny(s, "%\\\r\n \t&=") && cleanASCII(s) {
-		return s, nil
-	}
-	out := make([]byte, 0, len(s))
-	at = make([]int32, 0, len(s)+1)
-	put := func(c byte, from int) {
-		out = append(out, c)
-		at = append(at, int32(from)) //nolint:gosec // texts are bounded
-	}
-	for i := 0; i < len(s); {
-		c := s[i]
-		switch {
-		case c == '%' && i+2 < len(s):
-			j := i + 1
-			for strings.HasPrefix(s[j:], "25") && j+4 <= len(s) { // encoded again
-				j += 2
-			}
-			if j+2 <= len(s) && hexByte(s[j]) >= 0 && hexByte(s[j+1]) >= 0 {
-				put(byte(hexByte(s[j])<<4|hexByte(s[j+1])), i)
-				i = j + 2
-				continue
-			}
-			put(c, i)
-		case c == '\\':
-			j := i + 1
-			for j < len(s) && s[j] == '\\' {
-				j++
-			}
-			if j+4 < len(s) && s[j] == 'u' && s[j+1] == '0' && s[j+2] == '0' && hexByte(s[j+3]) >= 0 && hexByte(s[j+4]) >= 0 {
-				put(byte(hexByte(s[j+3])<<4|hexByte(s[j+4])), i)
-				i = j + 5
-				continue
-			}
-			if j+2 < len(s) && s[j] == 'x' && hexByte(s[j+1]) >= 0 && hexByte(s[j+2]) >= 0 {
-				put(byte(hexByte(s[j+1])<<4|hexByte(s[j+2])), i)
-				i = j + 3
-				continue
-			}
-			if j < len(s) && (s[j] == 'n' || s[j] == 'r' || s[j] == 't') {
-				j++
-			}
-			i = j
-			continue
-		case c == '&' && i+3 < len(s) && s[i+1] == '#':
-			n, j := 0, i+2
-			for j < len(s) && j < i+6 && s[j] >= '0' && s[j] <= '9' {
-				n, j = n*10+int(s[j]-'0'), j+1
-			}
-			if j < len(s) && s[j] == ';' && n > 0 && n < 128 {
-				put(byte(n), i)
-				i = j + 1
-				continue
-			}
-			put(c, i)
-		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
-		case c == '=' && i+1 < len(s) && (s[i+1] == '\n' || s[i+1] == '\r'): // quoted-printable
-		case c < ' ' || c >= 0x7f: // also every byte of a character that is not ASCII
-		default:
-			put(c, i)
-		}
-		i++
-	}
-	return string(out), append(at, int32(len(s))) //nolint:gosec // texts are bounded
-}
-
-func hexByte(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
-}
-
-// eachRun calls f for every stretch that could be base64 or hex of a text.
-func eachRun(s string, f func(start, end int)) {
-	for i := 0; i < len(s); {
-		if !runByte(s[i]) {
-			i++
-			continue
-		}
-		start := i
-		for i < len(s) && runByte(s[i]) {
-			i++
-		}
-		if i-start >= 16 {
-			for i < len(s) && s[i] == '=' {
-				i++
-			}
-			f(start, i)
-		}
-	}
-}
-
-func runByte(c byte) bool { return alnum(c) || c == '+' || c == '/' || c == '-' || c == '_' }
-
-// decodeRun decodes hex or base64 if text comes out.
-func decodeRun(s string) string {
-	if len(s)%2 == 0 {
-		out := make([]byte, 0, len(s)/2)
-		for i := 0; i < len(s) && hexByte(s[i]) >= 0 && hexByte(s[i+1]) >= 0; i += 2 {
-			out = append(out, byte(hexByte(s[i])<<4|hexByte(s[i+1])))
-		}
-		if len(out) == len(s)/2 && bodyIsText(out) {
-			return string(out)
-		}
-	}
-	head, _ := decodeLoose(s[:16])
-	if len(head) == 0 || !bodyIsText(head[:min(len(head), 9)]) {
-		return ""
-	}
-	s = strings.TrimRight(s, "=")
-	if len(s)%4 == 1 {
-		s = s[:len(s)-1]
-	}
-	b, _ := decodeLoose(s)
-	if !bodyIsText(b) {
-		return ""
-	}
-	return string(b)
 }
 
 // What follows finds secrets by what a text says about them.
@@ -915,8 +557,10 @@ var (
 	jwtLike = regexp.MustCompile(`e[wy][A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*){1,4}`)
 
 	// namedSecret finds name=value and "name": "value" pairs in free text.
-	namedSecret = regexp.MustCompile(`(?i)([a-z0-9_.-]{0,40}(?:token|secret|password|passwd|pwd|passphrase|assertion|verifier|passcode|otp|code|api[_-]?key|access[_-]?key|private[_ -]?key|jwt|cookie|session(?:[_-]?id)?|sid|samlresponse|credentials?|signature|sig|auth|authorization))(\\*["']?\s*(?:=>|%3d|[:=])\s*\\*["']?)([^\s"'&,;<>\\]{6,})`)
+	namedSecret = regexp.MustCompile(`(?i)((?:token|secret|password|passwd|pwd|passphrase|assertion|verifier|passcode|otp|code|api[_-]?key|access[_-]?key|private[_ -]?key|jwt|cookie|session(?:[_-]?id)?|sid|samlresponse|credentials?|signature|sig|auth|authorization))(\\*["']?\s*(?:=>|%3d|[:=])\s*\\*["']?)([^\s"'&,;<>\\]{6,})`)
 
+	// openPair is a name that carries no secret with its value.
+	openPair = regexp.MustCompile(`(?i)^(jti|htu|htm|iat|nonce|kid|jkt|req|request|reqid|id|alg|typ|exp|aud|iss|sub|error|status)=`)
 	// credentials finds scheme and token in free text.
 	credentials = regexp.MustCompile(`(?i)\b(bearer|dpop|basic)((?: |:|=|%20|\+)+["']?)([A-Za-z0-9_.~+/=%-]{8,})`)
 
@@ -960,11 +604,17 @@ func patterns(s string, found func(start, end int, name, value string)) {
 		if isThumbprint(value) && !strings.EqualFold(scheme, "basic") || !credentialValue(scheme, value) {
 			continue
 		}
+		if openPair.MatchString(value) { // "dpop jti=...": a name and its value, which is no credential
+			continue
+		}
 		found(m[6], m[7], strings.ToLower(scheme), value)
 	}
 	named := strings.ContainsAny(s, ":=") || strings.Contains(s, "%3")
 	if named {
 		for _, m := range namedSecret.FindAllStringSubmatchIndex(s, -1) {
+			for i := 0; i < 40 && m[2] > 0 && nameByte(s[m[2]-1]); i++ {
+				m[2]--
+			}
 			if name, value := s[m[2]:m[3]], s[m[6]:m[7]]; !harmlessValue(name, value) {
 				found(m[6], m[7], name, value)
 			}
@@ -1029,89 +679,6 @@ func credentialValue(scheme, value string) bool {
 // cookieValue: what of a Cookie line is worth hiding; not its attributes.
 func cookieValue(v string) bool {
 	return !wordy(v) || len(v) >= 20
-}
-
-// curlSecrets finds the credentials in a command line.
-func curlSecrets(s string, found func(start, end int, name, value string)) {
-	if !strings.Contains(s, "curl") && !strings.Contains(s, "--oauth2-bearer") && !strings.Contains(s, "-user") {
-		return
-	}
-	for _, m := range curlOption.FindAllStringSubmatchIndex(s, -1) {
-		start, end := m[2], m[3]
-		if q := s[start]; (q == '"' || q == '\'') && end-start >= 2 {
-			start, end = start+1, end-1
-		}
-		value, name := s[start:end], "cookie"
-		if option := s[m[0]:m[2]]; strings.Contains(strings.ToLower(option), "-u") || strings.Contains(option, "user") {
-			_, password, ok := strings.Cut(value, ":")
-			if !ok {
-				continue
-			}
-			start, value, name = end-len(password), password, "password"
-		} else if _, v, ok := strings.Cut(value, "="); ok && strings.Count(value, "=") == 1 {
-			value = v // the whole is hidden, the value is remembered
-		}
-		if start < end && !marked(value) {
-			found(start, end, name, value)
-		}
-	}
-}
-
-// pemKeys finds private keys in PEM, also where the end is missing.
-func pemKeys(s string, found func(start, end int, name, value string)) {
-	const begin, last = "-----BEGIN ", "PRIVATE KEY-----"
-	for at := 0; ; {
-		i := strings.Index(s[at:], begin)
-		if i < 0 {
-			return
-		}
-		start := at + i
-		at = start + len(begin)
-		j := strings.Index(s[at:min(len(s), at+40)], last)
-		if j < 0 {
-			continue
-		}
-		body := at + j + len(last)
-		end := body
-		for end < len(s) && (runByte(s[end]) && s[end] != '-' || strings.IndexByte("= \t\r\n\\:,", s[end]) >= 0) {
-			end++
-		}
-		key := strings.NewReplacer(`\r`, "", `\n`, "", "\\", "", " ", "", "\t", "", "\r", "", "\n", "").Replace(s[body:end])
-		if strings.HasPrefix(s[end:], "-----END") {
-			end += len("-----END")
-			if k := strings.Index(s[end:min(len(s), end+60)], "-----"); k >= 0 {
-				end += k + 5
-			}
-		}
-		found(start, end, "pem", key)
-		at = end
-	}
-}
-
-// samlAssertions finds whole assertions, and protocol messages that hold one.
-func samlAssertions(s string, found func(start, end int, name, value string)) {
-	for at := 0; ; {
-		i := strings.Index(s[at:], "Assertion")
-		if i < 0 {
-			return
-		}
-		name := at + i
-		at = name + len("Assertion")
-		open := strings.LastIndexByte(s[max(0, name-40):name], '<')
-		if open < 0 {
-			continue
-		}
-		open += max(0, name-40)
-		if tag := s[open+1 : name]; tag != "" && !strings.HasSuffix(tag, ":") && !strings.HasSuffix(tag, "Encrypted") || strings.Contains(tag, "/") {
-			continue
-		}
-		end := len(s)
-		if j := strings.Index(s[at:], "Assertion>"); j >= 0 {
-			end = at + j + len("Assertion>")
-		}
-		found(open, end, "assertion", "")
-		at = end
-	}
 }
 
 // harmlessValue: words after "code:" and the like that are no secrets.

@@ -44,11 +44,14 @@ var facts = map[string][]string{
 }
 
 // knownFacts are the facts of a case of any set.
-func knownFacts(id string) []string { return slices.Concat(facts[id], factsB[id], factsC[id]) }
+func knownFacts(id string) []string {
+	return slices.Concat(facts[id], factsB[id], factsC[id], factsE[id])
+}
 
 // audienceFree are cases whose tokens name another audience than the called
 // URL: by intent, or because the request is a backend's copy.
-var audienceFree = map[string]bool{"a27": true, "a35": true, "b27": true, "b61": true, "b70": true, "b75": true, "b100": true}
+var audienceFree = map[string]bool{"a27": true, "a35": true, "b27": true, "b61": true, "b70": true, "b75": true, "b100": true,
+	"e27": true, "e35": true, "e43": true}
 
 // built makes the cases once for all tests.
 var built = sync.OnceValue(scenes)
@@ -283,7 +286,7 @@ func checkFacts(t *testing.T, s *scene, want expected, text string) {
 }
 
 func TestTokenSignatures(t *testing.T) {
-	want := map[string]bool{"a33": true, "a34": false, "a45": true, "b69": false, "c33": true}
+	want := map[string]bool{"a33": true, "a34": false, "a45": true, "b69": false, "c33": true, "e33": true, "e34": false}
 	for _, s := range built() {
 		holds, ok := want[s.id]
 		if !ok {

@@ -64,14 +64,14 @@ func TestSetC(t *testing.T) {
 	}
 }
 
-// TestAlgorithms checks that every proof of set C uses an algorithm of the
+// TestAlgorithms checks that every proof of sets C and D uses an algorithm of the
 // server metadata in its case, and that ES256 and its kin go with their curve.
 func TestAlgorithms(t *testing.T) {
 	list := regexp.MustCompile(`"dpop_signing_alg_values_supported": ?\[([^\]]*)\]`)
 	for _, s := range built() {
 		for _, f := range s.files {
-			m := list.FindStringSubmatch(string(f.data))
-			if m == nil || !strings.HasPrefix(s.id, "c") {
+			m := list.FindStringSubmatch(strings.ReplaceAll(string(f.data), "\\", ""))
+			if m == nil || !strings.ContainsAny(s.id[:1], "ce") || s.id == "e04" {
 				continue
 			}
 			for _, e := range s.exchanges {
@@ -84,11 +84,11 @@ func TestAlgorithms(t *testing.T) {
 }
 
 // TestNonceHistory checks that outside of the nonce cases a nonce in a proof
-// of set C is the newest one of its origin.
+// of set C or D is the newest one of its origin.
 func TestNonceHistory(t *testing.T) {
-	except := []string{"c08", "c09", "c50"}
+	except := []string{"c08", "c09", "c50", "e15", "e50"}
 	for _, s := range built() {
-		if !strings.HasPrefix(s.id, "c") || slices.Contains(except, s.id) {
+		if !strings.ContainsAny(s.id[:1], "ce") || slices.Contains(except, s.id) {
 			continue
 		}
 		newest := map[string]string{}

@@ -41,7 +41,7 @@ func (s *scene) newKey(alg string) *key {
 	case "EdDSA":
 		return &key{alg: alg, random: s.source, signer: ed25519.NewKeyFromSeed(s.bytes(32))}
 	case "RS256", "PS256":
-		if strings.HasPrefix(s.id, "b") || strings.HasPrefix(s.id, "c") {
+		if strings.ContainsAny(s.id[:1], "bce") {
 			return s.pooledRSAKey(alg)
 		}
 		return s.newRSAKey(alg, 2048)
@@ -65,7 +65,7 @@ func (s *scene) newRSAKey(alg string, bits int) *key {
 	return &key{alg: alg, random: s.source, signer: private}
 }
 
-// rsaPool makes the RSA keys of sets B and C, once.
+// rsaPool makes the RSA keys of sets B, C and D, once.
 var rsaPool = sync.OnceValue(func() []*key {
 	s := newScene("rsa-pool", "", "", "2026-01-01T00:00:00Z")
 	return []*key{s.newRSAKey("RS256", 2048), s.newRSAKey("RS256", 2048), s.newRSAKey("RS256", 2048), s.newRSAKey("RS256", 2048)}

@@ -6,8 +6,9 @@
 // recomputed; hosts are made up and keys are thrown away. The verdicts are
 // written by hand from the taxonomy of causes and use no rule of the diagnosis.
 // Set A (a01 and on) may be looked at while a rule is written; set B (b01 and
-// on) has another capture for every cause and set C (c01 and on) a counterpart
-// of an easy case that is another cause, or none; both are kept for judging.
+// on) has another capture for every cause, set C (c01 and on) a counterpart
+// of an easy case that is another cause, or none. Set D (e01 and on) replays
+// failure reports on other products. All three are kept for judging.
 //
 // Run it as
 //
@@ -40,7 +41,7 @@ func main() {
 func scenes() []*scene {
 	var all []*scene
 	setA := [][]func() *scene{proofCases, bindingCases, nonceCases, clockCases, targetCases, transportCases, bearerCases, verdictCases}
-	for _, part := range slices.Concat(setA, setB, setC) {
+	for _, part := range slices.Concat(setA, setB, setC, setD) {
 		for _, build := range part {
 			all = append(all, build())
 		}
