@@ -50,8 +50,10 @@ func knownFacts(id string) []string {
 
 // audienceFree are cases whose tokens name another audience than the called
 // URL: by intent, or because the request is a backend's copy.
-var audienceFree = map[string]bool{"a27": true, "a35": true, "b27": true, "b61": true, "b70": true, "b75": true, "b100": true,
-	"e27": true, "e35": true, "e43": true}
+var audienceFree = map[string]bool{
+	"a27": true, "a35": true, "b27": true, "b61": true, "b70": true, "b75": true, "b100": true,
+	"e27": true, "e35": true, "e43": true,
+}
 
 // built makes the cases once for all tests.
 var built = sync.OnceValue(scenes)

@@ -117,8 +117,19 @@ func tokenWrongType() *scene {
 	code, verifier := s.hide("authorization_code", "", 24), s.hide("code_verifier", "", 32)
 	access := s.token(as, grant{iss: host, aud: "https://trips.example", scope: "openid trips.read", issued: s.at(0)})
 	half := must(base64.RawURLEncoding.DecodeString(ath(access)))
-	id := s.jws("id_token", as, "JWT", object{{"sub", "00u5"}, {"name", "Sam Reed"}, {"ver", 1}, {"iss", host}, {"aud", client}, {"iat", s.at(0).Unix()}, {"exp", s.at(3600).Unix()},
-		{"jti", "ID." + s.value(12)}, {"amr", []string{"pwd"}}, {"nonce", s.value(16)}, {"at_hash", b64(half[:16])}})
+	id := s.jws("id_token", as, "JWT", object{
+		{"sub", "00u5"},
+		{"name", "Sam Reed"},
+		{"ver", 1},
+		{"iss", host},
+		{"aud", client},
+		{"iat", s.at(0).Unix()},
+		{"exp", s.at(3600).Unix()},
+		{"jti", "ID." + s.value(12)},
+		{"amr", []string{"pwd"}},
+		{"nonce", s.value(16)},
+		{"at_hash", b64(half[:16])},
+	})
 	body := form("grant_type", "authorization_code", "client_id", client, "code", code, "code_verifier", verifier, "redirect_uri", "https://trips.example/cb")
 	login := call(s.at(0), "POST", host+"/v1/token", body, formType, "Origin: https://trips.example", chrome).
 		answer(200, object{{"id_token", id}, {"access_token", access}, {"token_type", "Bearer"}, {"expires_in", 3600}, {"scope", "openid trips.read"}}.String(), noStore).zipped()
@@ -210,8 +221,15 @@ func clientAuthFailed() *scene {
 	k, clientKey := s.newKey("ES256"), s.newKey("PS256").named("spn-cert-2")
 	target := "https://login.cloud.example/t-new/oauth2/v2.0/token"
 	attempt := func(at float64) *exchange {
-		assertion := s.jws("client_assertion", clientKey, "JWT", object{{"aud", "https://login.cloud.example/t-old/oauth2/v2.0/token"}, {"iss", "spn-3"}, {"sub", "spn-3"},
-			{"jti", s.value(12)}, {"nbf", s.at(at).Unix()}, {"iat", s.at(at).Unix()}, {"exp", s.at(at + 300).Unix()}})
+		assertion := s.jws("client_assertion", clientKey, "JWT", object{
+			{"aud", "https://login.cloud.example/t-old/oauth2/v2.0/token"},
+			{"iss", "spn-3"},
+			{"sub", "spn-3"},
+			{"jti", s.value(12)},
+			{"nbf", s.at(at).Unix()},
+			{"iat", s.at(at).Unix()},
+			{"exp", s.at(at + 300).Unix()},
+		})
 		body := form("client_id", "spn-3", "scope", "https://graph.cloud.example/.default", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
 			"client_assertion", assertion, "grant_type", "client_credentials")
 		return s.grantCall(at, target, body, proof{key: k}, acceptJSON)
@@ -230,8 +248,15 @@ func clientAuthFailed() *scene {
 func tokenCut() *scene {
 	s := newScene("a52", "The token from the settings file is refused as expired", "Auth0-like API, token stored in a field of limited length", "2026-03-24T08:00:00Z")
 	as, k := s.newKey("RS256").named("a0-7"), s.newKey("ES256")
-	whole := signed(as, object{{"typ", "at+jwt"}, {"alg", "RS256"}, {"kid", "a0-7"}}, object{{"iss", "https://login.maps2.example/"}, {"sub", "svc"}, {"aud", "https://api.maps2.example"},
-		{"iat", s.at(-60).Unix()}, {"exp", s.at(3540).Unix()}, {"scope", "routes"}, {"cnf", object{{"jkt", k.jkt()}}}})
+	whole := signed(as, object{{"typ", "at+jwt"}, {"alg", "RS256"}, {"kid", "a0-7"}}, object{
+		{"iss", "https://login.maps2.example/"},
+		{"sub", "svc"},
+		{"aud", "https://api.maps2.example"},
+		{"iat", s.at(-60).Unix()},
+		{"exp", s.at(3540).Unix()},
+		{"scope", "routes"},
+		{"cnf", object{{"jkt", k.jkt()}}},
+	})
 	token := whole[:255]
 	s.keep("access_token", token)
 	e := s.resource(0, "GET", "https://api.maps2.example/routes", token, proof{key: k}, acceptJSON).

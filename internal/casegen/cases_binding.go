@@ -35,8 +35,10 @@ func boundTokenForwarded() *scene {
 	s := newScene("a10", "The front service works, the service behind it refuses the same token", "Two Duende-like APIs in a call chain", "2026-02-12T10:00:00Z")
 	s.vantage = "client+backend"
 	as, user, service := s.newKey("RS256").named("F1D2"), s.newKey("ES256"), s.newKey("ES256")
-	token := s.token(as, grant{iss: "https://ids.orders.example", aud: []string{"https://front.orders.example", "https://ledger.orders.example"}, scope: "ledger orders", issued: s.at(-100), bound: user,
-		extra: object{{"azp", "orders-spa"}}})
+	token := s.token(as, grant{
+		iss: "https://ids.orders.example", aud: []string{"https://front.orders.example", "https://ledger.orders.example"}, scope: "ledger orders", issued: s.at(-100), bound: user,
+		extra: object{{"azp", "orders-spa"}},
+	})
 	first := s.resource(0, "POST", "https://front.orders.example/checkout", token, proof{key: user}, jsonType)
 	first.body = `{"basket":"b-19"}`
 	first.answer(502, `{"type":"https://httpstatuses.example/502","title":"Bad Gateway","status":502}`, "Server: Kestrel")
@@ -84,8 +86,11 @@ func keyUnavailable() *scene {
 	list := s.resource(-590, "GET", "https://api.wallet.example/cards", token, proof{key: k}, "User-Agent: okhttp/5.1.0").answer(200, `{"cards":[]}`)
 	later := call(s.at(0), "GET", "https://api.wallet.example/cards", "", "User-Agent: okhttp/5.1.0").
 		breaks("request was not sent: interceptor threw java.io.IOException: android.security.keystore.KeyPermanentlyInvalidatedException: Key permanently invalidated")
-	s.addBundle([]*exchange{issue, list, later}, member{"client", object{{"key_store", "AndroidKeyStore, alias dpop-1: KeyPermanentlyInvalidatedException since 2026-04-08T06:10:41Z"},
-		{"token_cache", "EncryptedSharedPreferences, access and refresh token still present, stored jkt " + k.jkt()}, {"current_key_jkt", nil}}})
+	s.addBundle([]*exchange{issue, list, later}, member{"client", object{
+		{"key_store", "AndroidKeyStore, alias dpop-1: KeyPermanentlyInvalidatedException since 2026-04-08T06:10:41Z"},
+		{"token_cache", "EncryptedSharedPreferences, access and refresh token still present, stored jkt " + k.jkt()},
+		{"current_key_jkt", nil},
+	}})
 	s.fails("key-unavailable", "high", 3)
 	s.notThese("key-regenerated-token-cached", "proof-missing", "token-missing", "undetermined")
 	s.fact("KeyPermanentlyInvalidatedException", "invalidated", "no usable key")
@@ -139,8 +144,10 @@ func mtlsCertificateMissing() *scene {
 	as := s.newKey("PS256").named("ob-sig-4")
 	x5t := ath(s.value(40))
 	target := "https://mtls.bankb.example/open-banking/v3.1/aisp/balances"
-	token := s.token(as, grant{iss: "https://as.bankb.example", aud: "https://mtls.bankb.example", scope: "accounts", issued: s.at(-45),
-		extra: object{{"cnf", object{{"x5t#S256", x5t}}}}})
+	token := s.token(as, grant{
+		iss: "https://as.bankb.example", aud: "https://mtls.bankb.example", scope: "accounts", issued: s.at(-45),
+		extra: object{{"cnf", object{{"x5t#S256", x5t}}}},
+	})
 	e := call(s.at(0), "GET", target, "", acceptJSON, auth("Bearer", token), "x-fapi-interaction-id: 6b7d3a5e-30c7-44f7-8b0e-3b1d2a0f6a55").
 		answer(401, `{"Code":"401 Unauthorized","Message":"Unauthorized"}`, `WWW-Authenticate: Bearer error="invalid_token"`)
 	s.addRaw("", e)
@@ -163,8 +170,15 @@ func bindingKeyMismatchOpaque() *scene {
 	token := s.hide("access_token", "ory_at_", 32)
 	e := s.resource(0, "GET", "https://files.archive.example/objects/9f", token, proof{key: used}).
 		answer(401, `{"error":{"code":401,"status":"Unauthorized","message":"Access credentials are not valid or have expired"}}`, noStore)
-	s.addBundle([]*exchange{e}, member{"introspection", object{{"endpoint", "https://hydra.archive.example/admin/oauth2/introspect"}, {"response", object{{"active", true},
-		{"client_id", "archiver"}, {"scope", "objects.read"}, {"token_type", "DPoP"}, {"aud", []string{"https://files.archive.example"}}, {"exp", s.at(1800).Unix()}, {"cnf", object{{"jkt", bound.jkt()}}}}}}})
+	s.addBundle([]*exchange{e}, member{"introspection", object{{"endpoint", "https://hydra.archive.example/admin/oauth2/introspect"}, {"response", object{
+		{"active", true},
+		{"client_id", "archiver"},
+		{"scope", "objects.read"},
+		{"token_type", "DPoP"},
+		{"aud", []string{"https://files.archive.example"}},
+		{"exp", s.at(1800).Unix()},
+		{"cnf", object{{"jkt", bound.jkt()}}},
+	}}}})
 	s.fails("binding-key-mismatch", "high", 1)
 	s.notThese("token-expired", "token-revoked", "introspection-cnf-missing", "thumbprint-computed-wrong")
 	s.fact(bound.jkt())

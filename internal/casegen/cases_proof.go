@@ -7,9 +7,11 @@ var proofCases = []func() *scene{
 	proofSignatureInvalid, athMissing, athMismatch, proofHeadersJoined,
 }
 
-const chrome = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36"
-const noStore = "Cache-Control: no-store"
-const acceptJSON = "Accept: application/json"
+const (
+	chrome     = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36"
+	noStore    = "Cache-Control: no-store"
+	acceptJSON = "Accept: application/json"
+)
 
 func proofHeaderDuplicated() *scene {
 	s := newScene("a01", "Only calls that leave through the mesh are refused", "Ory-like access proxy, app and sidecar both sign", "2026-01-14T08:20:11Z")
@@ -70,14 +72,23 @@ func proofAlgNotAccepted() *scene {
 	k := s.newKey("EdDSA")
 	sub := "https://pilot-client.example"
 	clientKey := s.newKey("PS256").named("pilot-2")
-	assertion := s.jws("client_assertion", clientKey, "JWT", object{{"iss", sub}, {"sub", sub}, {"aud", "https://sso.fund.example"},
-		{"jti", s.value(12)}, {"iat", s.at(0).Unix()}, {"exp", s.at(60).Unix()}})
+	assertion := s.jws("client_assertion", clientKey, "JWT", object{
+		{"iss", sub},
+		{"sub", sub},
+		{"aud", "https://sso.fund.example"},
+		{"jti", s.value(12)},
+		{"iat", s.at(0).Unix()},
+		{"exp", s.at(60).Unix()},
+	})
 	body := form("grant_type", "client_credentials", "scope", "positions", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", assertion)
 	e := s.grantCall(0, "https://sso.fund.example/as/token.oauth2", body, proof{key: k}, "User-Agent: reqwest/0.12").
 		answer(400, `{"error":"invalid_dpop_proof","error_description":"DPoP proof JWT signature validation failed."}`, noStore, "Referrer-Policy: origin").zipped()
-	s.addBundle([]*exchange{e}, member{"authorization_server_metadata", object{{"issuer", "https://sso.fund.example"},
-		{"token_endpoint", "https://sso.fund.example/as/token.oauth2"}, {"token_endpoint_auth_methods_supported", []string{"private_key_jwt", "tls_client_auth"}},
-		{"dpop_signing_alg_values_supported", []string{"ES256", "PS256"}}}})
+	s.addBundle([]*exchange{e}, member{"authorization_server_metadata", object{
+		{"issuer", "https://sso.fund.example"},
+		{"token_endpoint", "https://sso.fund.example/as/token.oauth2"},
+		{"token_endpoint_auth_methods_supported", []string{"private_key_jwt", "tls_client_auth"}},
+		{"dpop_signing_alg_values_supported", []string{"ES256", "PS256"}},
+	}})
 	s.fails("proof-alg-not-accepted", "high", 1)
 	s.notThese("proof-signature-invalid", "proof-alg-key-mismatch", "client-authentication-failed")
 	s.fact("EdDSA")

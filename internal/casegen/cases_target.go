@@ -10,8 +10,13 @@ func htuPort() *scene {
 	body := form("grant_type", "client_credentials", "scope", "payments")
 	e := s.grantCall(0, target, body, proof{key: k}, s.basic("shop-17"), acceptJSON).
 		answer(400, `{"error":"invalid_dpop_proof","error_description":"DPoP proof validation failed"}`, noStore)
-	seen := object{{"method", "POST"}, {"url", "https://sandbox.pay.example/oauth2/token"}, {"http_version", "HTTP/1.1"},
-		{"headers", pairs(append([]header{{"Host", "sandbox.pay.example"}, {"X-Forwarded-Proto", "https"}, {"X-Forwarded-For", "198.51.100.23"}}, e.headers...))}, {"body", body}}
+	seen := object{
+		{"method", "POST"},
+		{"url", "https://sandbox.pay.example/oauth2/token"},
+		{"http_version", "HTTP/1.1"},
+		{"headers", pairs(append([]header{{"Host", "sandbox.pay.example"}, {"X-Forwarded-Proto", "https"}, {"X-Forwarded-For", "198.51.100.23"}}, e.headers...))},
+		{"body", body},
+	}
 	s.addBundle([]*exchange{e},
 		member{"backend_view", object{{"captured_at", stamp(s.at(0.02))}, {"exchange", 1}, {"request", seen}}},
 		member{"server_log", []string{"2026-02-19T14:14:14.061Z DEBUG c.n.o.dpop htu does not match request URI https://sandbox.pay.example/oauth2/token"}},

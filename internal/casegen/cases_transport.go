@@ -63,8 +63,11 @@ func dpopStripped() *scene {
 		answer(401, body, challenge)
 	s.addRaw("edge-", edge)
 	s.addRaw("origin-", origin)
-	s.add("cdn-policy.json", "server-config", indented(object{{"OriginRequestPolicy", object{{"Name", "premium"}, {"HeadersConfig", object{{"HeaderBehavior", "whitelist"}, {"Headers", []string{"Accept", "Authorization", "Accept-Language"}}}},
-		{"QueryStringsConfig", object{{"QueryStringBehavior", "all"}}}}}}), member{"origin", "https://content.news.example"})
+	s.add("cdn-policy.json", "server-config", indented(object{{"OriginRequestPolicy", object{
+		{"Name", "premium"},
+		{"HeadersConfig", object{{"HeaderBehavior", "whitelist"}, {"Headers", []string{"Accept", "Authorization", "Accept-Language"}}}},
+		{"QueryStringsConfig", object{{"QueryStringBehavior", "all"}}},
+	}}}), member{"origin", "https://content.news.example"})
 	s.fails("dpop-header-stripped-by-proxy", "high", 1)
 	s.notThese("proof-missing", "bound-token-sent-as-bearer", "proof-malformed", "htu-host-mismatch-behind-proxy", "htu-scheme-mismatch-behind-proxy")
 	s.fact("DPoP")
@@ -121,8 +124,12 @@ func authorizationLostInFastCGI() *scene {
 	token := s.token(as, grant{iss: "https://id.press.example", aud: "https://blog.press.example", scope: "drafts", issued: s.at(-25), bound: k})
 	refusal := `{"code":"rest_not_logged_in","message":"You are not currently logged in.","data":{"status":401}}`
 	edge := s.resource(0, "GET", target, token, proof{key: k}, acceptJSON).answer(401, refusal, "Server: Apache")
-	seen := object{{"method", "GET"}, {"url", target}, {"http_version", "HTTP/1.1"},
-		{"headers", pairs([]header{{"Host", "blog.press.example"}, {"Accept", "application/json"}, {"DPoP", lookup(edge.headers, "DPoP")}, {"X-Forwarded-Proto", "https"}})}}
+	seen := object{
+		{"method", "GET"},
+		{"url", target},
+		{"http_version", "HTTP/1.1"},
+		{"headers", pairs([]header{{"Host", "blog.press.example"}, {"Accept", "application/json"}, {"DPoP", lookup(edge.headers, "DPoP")}, {"X-Forwarded-Proto", "https"}})},
+	}
 	s.addBundle([]*exchange{edge}, member{"backend_view", object{{"captured_at", stamp(s.at(0.01))}, {"exchange", 1}, {"request", seen}}},
 		member{"topology", []string{"client -> Apache (TLS) -> mod_fcgid -> php"}},
 		member{"server_log", []string{"[01-Oct-2026 18:18:00 UTC] REST: HTTP_AUTHORIZATION not set, HTTP_DPOP set, treating request as anonymous"}})

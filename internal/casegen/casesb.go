@@ -16,10 +16,12 @@ var setB = [][]func() *scene{
 	verdictCasesB, doubleCasesB, noisyCasesB,
 }
 
-const firefox = "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:147.0) Gecko/20100101 Firefox/147.0"
-const safari = "User-Agent: Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1 Safari/605.1.15"
-const problemType = "Content-Type: application/problem+json"
-const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+const (
+	firefox       = "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:147.0) Gecko/20100101 Firefox/147.0"
+	safari        = "User-Agent: Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1 Safari/605.1.15"
+	problemType   = "Content-Type: application/problem+json"
+	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+)
 
 // with gives the request a body.
 func (e *exchange) with(body string) *exchange {
@@ -68,8 +70,14 @@ func (s *scene) proofClaims(seconds float64, htm, htu string) object {
 
 // assertion is a private_key_jwt client assertion.
 func (s *scene) assertion(k *key, client, audience string, seconds float64) string {
-	return s.jws("client_assertion", k, "JWT", object{{"iss", client}, {"sub", client}, {"aud", audience}, {"jti", s.value(15)},
-		{"iat", s.at(seconds).Unix()}, {"exp", s.at(seconds + 60).Unix()}})
+	return s.jws("client_assertion", k, "JWT", object{
+		{"iss", client},
+		{"sub", client},
+		{"aud", audience},
+		{"jti", s.value(15)},
+		{"iat", s.at(seconds).Unix()},
+		{"exp", s.at(seconds + 60).Unix()},
+	})
 }
 
 // seen is a request as a backend saw it, for a bundle's backend_view.

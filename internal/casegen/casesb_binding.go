@@ -174,8 +174,14 @@ func bOpaqueUnbound() *scene {
 	token := s.hide("access_token", "at_", 33)
 	e := s.resource(0, "GET", "https://books.tax.example/ledgers", token, proof{key: k}, acceptJSON).
 		answer(403, `{"type":"https://docs.tax.example/problems/not-permitted","title":"Not permitted","status":403,"detail":"Client policy requires stronger credentials"}`, problemType)
-	s.addBundle([]*exchange{e}, member{"introspection", object{{"endpoint", "https://id.tax.example/oauth/v2/oauth-introspect"}, {"response", object{{"active", true}, {"client_id", "cust-88"},
-		{"scope", "ledgers"}, {"aud", "https://books.tax.example"}, {"exp", s.at(1200).Unix()}, {"token_type", "Bearer"}}}}},
+	s.addBundle([]*exchange{e}, member{"introspection", object{{"endpoint", "https://id.tax.example/oauth/v2/oauth-introspect"}, {"response", object{
+		{"active", true},
+		{"client_id", "cust-88"},
+		{"scope", "ledgers"},
+		{"aud", "https://books.tax.example"},
+		{"exp", s.at(1200).Unix()},
+		{"token_type", "Bearer"},
+	}}}},
 		member{"server_log", []string{"11:40:00.104 policy=sender-constrained result=deny reason=no-confirmation-method client=cust-88"}})
 	s.fails("token-not-bound", "high", 1)
 	s.notThese("as-ignored-proof", "insufficient-scope", "introspection-cnf-missing", "token-revoked", "binding-key-mismatch")

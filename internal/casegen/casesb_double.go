@@ -138,7 +138,8 @@ func bNonceInLog() *scene {
 	s.addBundle(list, member{"server_log", []string{
 		"orders-5f-x1 | 08:12:00.020 issued nonce " + n1,
 		"orders-5f-x2 | 08:12:00.221 nonce " + n1 + " cannot be unprotected: key {7b1c} not found in the key ring, issued nonce " + n2,
-		"orders-5f-x1 | 08:12:00.423 nonce " + n2 + " cannot be unprotected: key {90aa} not found in the key ring, issued nonce " + n3}},
+		"orders-5f-x1 | 08:12:00.423 nonce " + n2 + " cannot be unprotected: key {90aa} not found in the key ring, issued nonce " + n3,
+	}},
 		member{"topology", []string{"client -> ingress (round robin) -> orders-5f-x1, orders-5f-x2"}})
 	s.fails("nonce-not-shared-across-replicas", "high", 2)
 	s.notThese("nonce-expired", "nonce-challenge-unhandled", "nonce-from-other-server", "no-failure")

@@ -221,7 +221,8 @@ func bCheckedTwice() *scene {
 	s.addBundle([]*exchange{e}, member{"server_log", []string{
 		"08:15:00.201 DEBUG [nio-8080-exec-3] c.t.DpopFilter#0 : jti " + jti + " stored, proof valid",
 		"08:15:00.203 DEBUG [nio-8080-exec-3] o.s.s.w.FilterChainProxy : Securing GET /api/leave",
-		"08:15:00.206 DEBUG [nio-8080-exec-3] c.t.DpopFilter#1 : jti " + jti + " exists, rejecting"}},
+		"08:15:00.206 DEBUG [nio-8080-exec-3] c.t.DpopFilter#1 : jti " + jti + " exists, rejecting",
+	}},
 		member{"topology", []string{"client -> ingress -> hr (one pod)"}}, member{"client", object{{"concurrency", 1}, {"queue", "no retries configured"}}})
 	s.fails("replay-checked-twice", "high", 1)
 	s.notThese("proof-reused-on-retry", "jti-not-unique", "proof-claim-missing")

@@ -2,10 +2,9 @@ package main
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/pem"
 	"slices"
-
-	"crypto/x509"
 )
 
 // This file and the other casesc files hold set C: counterparts. Each looks
@@ -40,12 +39,6 @@ func (s *scene) copyOf(e *exchange, seconds float64, target string) *exchange {
 	again := call(s.at(seconds), e.method, target, e.body)
 	again.headers = slices.Clone(e.headers)
 	return again
-}
-
-// less drops a request field.
-func (e *exchange) less(name string) *exchange {
-	e.headers = slices.DeleteFunc(e.headers, func(h header) bool { return h.name == name })
-	return e
 }
 
 // introspected is the loose member of an introspection answer.

@@ -44,8 +44,16 @@ func cIDTokenUsed() *scene {
 	as, k := s.newKey("RS256").named("pl-5"), s.newKey("ES256")
 	host, api, client := "https://accounts.sundial.example", "https://planner.sundial.example", "0oa77sundial"
 	access := s.token(as, grant{iss: host, aud: api, scope: "openid plans", issued: s.at(0), bound: k})
-	id := s.jws("id_token", as, "JWT", object{{"iss", host}, {"sub", "u-" + s.value(5)}, {"aud", client}, {"iat", s.at(0).Unix()}, {"exp", s.at(3600).Unix()}, {"nonce", s.value(12)},
-		{"at_hash", b64(hash256(access)[:16])}, {"auth_time", s.at(-4).Unix()}})
+	id := s.jws("id_token", as, "JWT", object{
+		{"iss", host},
+		{"sub", "u-" + s.value(5)},
+		{"aud", client},
+		{"iat", s.at(0).Unix()},
+		{"exp", s.at(3600).Unix()},
+		{"nonce", s.value(12)},
+		{"at_hash", b64(hash256(access)[:16])},
+		{"auth_time", s.at(-4).Unix()},
+	})
 	code, verifier := s.hide("authorization_code", "", 20), s.hide("code_verifier", "", 32)
 	a := s.grantCall(0, host+"/v1/token", form("grant_type", "authorization_code", "client_id", client, "code", code, "code_verifier", verifier, "redirect_uri", "https://app.sundial.example/cb"), proof{key: k}, safari).
 		answer(200, tokenReply(access, "DPoP", 3600, member{"id_token", id}), noStore)

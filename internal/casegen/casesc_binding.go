@@ -31,8 +31,16 @@ func cThumbprintPEM() *scene {
 	token := s.hide("access_token", "", 40)
 	e := s.resource(0, "POST", "https://rs.lighthouse.example/keepers", token, proof{key: k}, jsonType).with(`{"name":"Ann"}`).
 		answer(401, "", dpopChallenge("invalid_token", "cnf.jkt does not match"))
-	s.addBundle([]*exchange{e}, introspected("https://as.lighthouse.example/introspect", object{{"active", true}, {"client_id", "keeper-ui"}, {"token_type", "DPoP"}, {"scope", "keepers"},
-		{"aud", "https://rs.lighthouse.example"}, {"iat", s.at(-30).Unix()}, {"exp", s.at(1770).Unix()}, {"cnf", object{{"jkt", wrong}}}}),
+	s.addBundle([]*exchange{e}, introspected("https://as.lighthouse.example/introspect", object{
+		{"active", true},
+		{"client_id", "keeper-ui"},
+		{"token_type", "DPoP"},
+		{"scope", "keepers"},
+		{"aud", "https://rs.lighthouse.example"},
+		{"iat", s.at(-30).Unix()},
+		{"exp", s.at(1770).Unix()},
+		{"cnf", object{{"jkt", wrong}}},
+	}),
 		member{"client", object{{"current_key_jkt", k.jkt()}, {"key_store", "file, unchanged since the first start"}}})
 	s.fails("thumbprint-computed-wrong", "high", 1)
 	s.notThese("binding-key-mismatch", "key-regenerated-token-cached", "bound-token-forwarded", "token-revoked")
@@ -105,8 +113,12 @@ func cKeyLostInStore() *scene {
 	token := s.hide("access_token", "", 40)
 	e := call(s.at(0), "GET", "https://sync.harvest.example/changes", "", auth("DPoP", token), "User-Agent: HarvestDesk/9.2 (Windows)").
 		answer(401, "", dpopChallenge("invalid_dpop_proof", "DPoP header missing"))
-	s.addBundle([]*exchange{e}, member{"client", object{{"key_store", "CNG: NTE_BAD_KEYSET (0x80090016) Keyset does not exist, container harvest-dpop"}, {"stored_key_jkt", old.jkt()}, {"current_key_jkt", nil},
-		{"token_cache", "roaming profile, entry found"}}},
+	s.addBundle([]*exchange{e}, member{"client", object{
+		{"key_store", "CNG: NTE_BAD_KEYSET (0x80090016) Keyset does not exist, container harvest-dpop"},
+		{"stored_key_jkt", old.jkt()},
+		{"current_key_jkt", nil},
+		{"token_cache", "roaming profile, entry found"},
+	}},
 		member{"token_response", object{{"captured_at", stamp(s.at(-3000))}, {"body", object{{"access_token", token}, {"token_type", "DPoP"}, {"expires_in", 7200}}}}})
 	s.fails("key-unavailable", "high", 1)
 	s.orElse("proof-missing")

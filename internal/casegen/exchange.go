@@ -125,8 +125,10 @@ func form(pairs ...string) string {
 	return b.String()
 }
 
-const formType = "Content-Type: application/x-www-form-urlencoded"
-const jsonType = "Content-Type: application/json"
+const (
+	formType = "Content-Type: application/x-www-form-urlencoded"
+	jsonType = "Content-Type: application/json"
+)
 
 func auth(scheme, token string) string { return "Authorization: " + scheme + " " + token }
 

@@ -68,11 +68,21 @@ func (s *scene) expectedJSON() []byte {
 		additional = append(additional, primary(code))
 	}
 	return indented(object{
-		{"case", s.id}, {"title", s.title}, {"stack", s.stack}, {"observed_at", stamp(s.observed)},
-		{"verdict", w.verdict}, {"family", w.family}, {"primary", primary(w.primary)},
-		{"additional", additional}, {"acceptable_alternates", list(w.alternates)}, {"wrong_answers", list(w.wrong)},
-		{"failing_exchange", w.failing}, {"confidence", w.confidence},
-		{"must_mention", list(w.mention)}, {"missing_evidence", list(w.missing)}, {"secrets", list(s.secrets)},
+		{"case", s.id},
+		{"title", s.title},
+		{"stack", s.stack},
+		{"observed_at", stamp(s.observed)},
+		{"verdict", w.verdict},
+		{"family", w.family},
+		{"primary", primary(w.primary)},
+		{"additional", additional},
+		{"acceptable_alternates", list(w.alternates)},
+		{"wrong_answers", list(w.wrong)},
+		{"failing_exchange", w.failing},
+		{"confidence", w.confidence},
+		{"must_mention", list(w.mention)},
+		{"missing_evidence", list(w.missing)},
+		{"secrets", list(s.secrets)},
 	})
 }
 

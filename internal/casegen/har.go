@@ -62,8 +62,18 @@ func harRequest(e *exchange) object {
 
 func harResponse(e *exchange) object {
 	if e.err != "" {
-		return object{{"status", 0}, {"statusText", ""}, {"httpVersion", ""}, {"cookies", []any{}}, {"headers", []any{}},
-			{"content", object{{"size", 0}, {"mimeType", "x-unknown"}}}, {"redirectURL", ""}, {"headersSize", -1}, {"bodySize", -1}, {"_error", e.err}}
+		return object{
+			{"status", 0},
+			{"statusText", ""},
+			{"httpVersion", ""},
+			{"cookies", []any{}},
+			{"headers", []any{}},
+			{"content", object{{"size", 0}, {"mimeType", "x-unknown"}}},
+			{"redirectURL", ""},
+			{"headersSize", -1},
+			{"bodySize", -1},
+			{"_error", e.err},
+		}
 	}
 	headers := e.answers
 	if e.h2 {

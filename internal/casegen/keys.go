@@ -56,8 +56,10 @@ func (s *scene) newRSAKey(alg string, bits int) *key {
 	p, q := s.prime(bits/2), s.prime(bits/2)
 	one := big.NewInt(1)
 	phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
-	private := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 65537},
-		D: new(big.Int).ModInverse(e, phi), Primes: []*big.Int{p, q}}
+	private := &rsa.PrivateKey{
+		PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 65537},
+		D:         new(big.Int).ModInverse(e, phi), Primes: []*big.Int{p, q},
+	}
 	private.Precompute()
 	if err := private.Validate(); err != nil {
 		panic(err)

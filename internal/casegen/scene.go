@@ -41,8 +41,10 @@ type secret struct {
 // drawn from a generator seeded by the id: they stay the same from run to run.
 func newScene(id, title, stack, start string) *scene {
 	t := must(time.Parse(time.RFC3339, start))
-	return &scene{id: id, title: title, stack: stack, start: t, observed: t.Add(90 * time.Second), vantage: "client",
-		source: rand.NewChaCha8(sha256.Sum256([]byte(id)))}
+	return &scene{
+		id: id, title: title, stack: stack, start: t, observed: t.Add(90 * time.Second), vantage: "client",
+		source: rand.NewChaCha8(sha256.Sum256([]byte(id))),
+	}
 }
 
 // at is the start plus some seconds.
@@ -112,8 +114,16 @@ func (s *scene) token(as *key, g grant) string {
 	if g.life == 0 {
 		g.life = 3600
 	}
-	claims := object{{"iss", g.iss}, {"sub", "u-" + s.value(6)}, {"aud", g.aud}, {"client_id", "c-" + s.value(4)},
-		{"iat", g.issued.Unix()}, {"exp", g.issued.Unix() + int64(g.life)}, {"jti", s.value(9)}, {"scope", g.scope}}
+	claims := object{
+		{"iss", g.iss},
+		{"sub", "u-" + s.value(6)},
+		{"aud", g.aud},
+		{"client_id", "c-" + s.value(4)},
+		{"iat", g.issued.Unix()},
+		{"exp", g.issued.Unix() + int64(g.life)},
+		{"jti", s.value(9)},
+		{"scope", g.scope},
+	}
 	if g.bound != nil {
 		claims = append(claims, member{"cnf", object{{"jkt", g.bound.jkt()}}})
 	}
