@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -593,4 +594,15 @@ func redactQuery(q string) string {
 func hasPattern(s string) (found bool) {
 	patterns(s, func(int, int, string, string) { found = true })
 	return found
+}
+
+// fingerprint is the SHA-256 of a secret as base64url.
+func fingerprint(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return jose.EncodeSegment(sum[:])
+}
+
+func isThumbprint(s string) bool {
+	_, err := holdfast.ParseThumbprint(s)
+	return err == nil
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/holdfast-oauth/holdfast"
-	"github.com/holdfast-oauth/holdfast/internal/jose"
 )
 
 // vault knows every secret of the evidence, so that no text leaves with one in
@@ -487,17 +486,6 @@ func (v *vault) openClaims(compact string) {
 			v.open[s] = struct{}{}
 		}
 	}
-}
-
-func isThumbprint(s string) bool {
-	_, err := holdfast.ParseThumbprint(s)
-	return err == nil
-}
-
-// fingerprint is the SHA-256 of a secret as base64url.
-func fingerprint(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return jose.EncodeSegment(sum[:])
 }
 
 // What follows finds secrets by what a text says about them.
