@@ -23,6 +23,7 @@ func (s *scene) diagnose() *Diagnosis {
 		d.Problems = append(d.Problems, p.Error())
 	}
 	found := rank(s.search())
+	d.Problems = append(d.Problems, s.notes...)
 	found = slices.DeleteFunc(found, func(f *finding) bool { return f.at != nil && s.unrelated(f.at) })
 	open := slices.DeleteFunc(s.problems(), s.unrelated)
 	var primary *finding
@@ -53,21 +54,12 @@ func (s *scene) unrelated(g *sight) bool {
 	if g.proof != nil || g.role.atServer() || g.role == rolePreflight || g.redirected != nil {
 		return false
 	}
-	here, elsewhere, dpopElsewhere := false, false, false
-	for _, o := range s.all {
-		cred := o.usesToken() || o.proof != nil || o.hides(holdfast.FactAuthorization|holdfast.FactProof)
-		if !cred && !o.role.atServer() {
-			continue
-		}
-		if o.origin == g.origin {
-			if o != g {
-				here = true
-			}
-			continue
-		}
-		elsewhere = elsewhere || cred
-		dpopElsewhere = dpopElsewhere || o.proof != nil || o.dpop()
+	own, all := s.find.use[g.origin], s.find.total
+	others := own.credentials + own.server
+	if g.usesToken() || g.hides(holdfast.FactAuthorization|holdfast.FactProof) {
+		others-- // itself
 	}
+	here, elsewhere, dpopElsewhere := others > 0, all.credentials > own.credentials, all.dpop > own.dpop
 	switch {
 	case here:
 		return false

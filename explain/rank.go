@@ -1,8 +1,11 @@
 package explain
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/holdfast-oauth/holdfast"
 )
 
 // problems are the refusals that no later success answered.
@@ -19,6 +22,7 @@ func (s *scene) problems() []*sight {
 // search asks every cause about every refusal.
 func (s *scene) search() []*finding {
 	var all []*finding
+	examined := s.examined()
 	for _, c := range table() {
 		if c.scan != nil {
 			for _, f := range c.scan(s) {
@@ -29,10 +33,7 @@ func (s *scene) search() []*finding {
 		if c.find == nil {
 			continue
 		}
-		for _, g := range s.sights {
-			if !g.refused || g.viewOf != nil {
-				continue
-			}
+		for _, g := range examined {
 			f := c.find(s, g)
 			if f == nil || g.recoveredBy != nil && !f.anyhow {
 				continue
@@ -45,6 +46,51 @@ func (s *scene) search() []*finding {
 		}
 	}
 	return all
+}
+
+// Limits of the search: refusals of one kind tell one story.
+const (
+	maxExamined = 500 // refusals in all
+	maxOfAKind  = 20  // refusals with the same endpoint, status, words and outcomes
+)
+
+// examined are the refusals that the causes are asked about.
+func (s *scene) examined() []*sight {
+	var out []*sight
+	kinds := map[string]int{}
+	left := 0
+	for _, g := range s.sights {
+		if !g.refused || g.viewOf != nil || g.recoveredBy != nil && !g.said.isNonceChallenge() {
+			continue
+		}
+		kind := g.kind()
+		if kinds[kind]++; kinds[kind] > maxOfAKind {
+			continue // more of the same
+		}
+		if len(out) == maxExamined {
+			left++
+			continue
+		}
+		out = append(out, g)
+	}
+	if left > 0 {
+		s.note("%d further refusals were not examined (limit maxExamined)", left)
+	}
+	return out
+}
+
+// kind is what makes two refusals the same story.
+func (g *sight) kind() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s %d %t %s", g.origin, g.role, g.x.Request.Method, g.x.Status, g.recoveredBy != nil, g.said.quote())
+	if g.report != nil {
+		for _, o := range g.report.Outcomes {
+			if o.Status == holdfast.Fail {
+				b.WriteString(" " + o.Code.String())
+			}
+		}
+	}
+	return b.String()
 }
 
 // score orders findings: a recomputed fact before an inference before words;

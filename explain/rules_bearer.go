@@ -398,9 +398,11 @@ func findRevoked(s *scene, g *sight) *finding {
 
 var revokedWords = words(`revoked|inactive|not active|no longer (active|valid)|session.{0,15}(ended|terminated|closed|not active|logged)|logged out|unknown token|token not found`)
 
+var revokedLine = words(`token[^.]{0,40}(revoked|inactive|not active)|"?active"?[:=] ?false|revoked[^.]{0,20}token`)
+
 func (s *scene) revokedLog() string {
 	for _, l := range s.logs {
-		if l.doc.Kind == KindServerLog && words(`token[^.]{0,40}(revoked|inactive|not active)|"?active"?[:=] ?false|revoked[^.]{0,20}token`).MatchString(l.text) {
+		if l.doc.Kind == KindServerLog && revokedLine.MatchString(l.text) {
 			return l.text
 		}
 	}

@@ -62,9 +62,16 @@ func findProofReused(s *scene, g *sight) *finding {
 
 // sameProofBefore finds the same proof bytes in an earlier request.
 func (s *scene) sameProofBefore(g *sight) *sight {
-	return s.previous(g, func(o *sight) bool {
-		return o.proof != nil && !o.proof.hidden && o.proof.raw == g.proof.raw && o.view != g
-	})
+	if g.proof.hidden {
+		return nil
+	}
+	list := before(s.find.proofs[g.proof.raw], g)
+	for i := len(list) - 1; i >= 0; i-- {
+		if o := list[i]; o.viewOf == nil && o.view != g {
+			return o
+		}
+	}
+	return nil
 }
 
 // redirectedWith finds the redirect that led here with the same proof.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,9 +40,12 @@ type scene struct {
 	cert      *x509.Certificate
 	certDoc   *Document
 	logs      []logLine
+	searched  int      // signatures that were tried in other forms
+	notes     []string // what was left out, by the name of its limit
 
 	topics    topicMemo
 	wrongForm map[[2]string]string // thumbprint and confirmation -> how the latter was computed
+	find      index
 	verifiers map[string]*holdfast.Verifier
 	provers   map[string]*holdfast.ProofVerifier
 	jwt       holdfast.TokenReader
@@ -87,13 +91,14 @@ func newScene(ctx context.Context, ev *Evidence, k Knowledge) *scene {
 	s := &scene{
 		ev: ev, k: k, nonces: map[string][]origin{}, givenBy: map[string][]*sight{},
 		documents: map[string][]*Document{}, where: map[string][]string{},
-		topics: topicMemo{}, wrongForm: map[[2]string]string{},
+		topics: topicMemo{}, find: newIndex(), wrongForm: map[[2]string]string{},
 		verifiers: map[string]*holdfast.Verifier{}, provers: map[string]*holdfast.ProofVerifier{},
 	}
 	for i := range ev.Exchanges {
 		g := newSight(&ev.Exchanges[i], i, s.topics.of)
 		g.source = s.sourceOf(g.n)
 		g.behind = s.backend(g)
+		s.find.add(g)
 		s.all = append(s.all, g)
 	}
 	s.readDocuments()
@@ -175,11 +180,22 @@ const maxLogLines = 20_000
 
 func (s *scene) addLines(d *Document) {
 	for line := range bytes.Lines(d.Body) {
-		t := strings.TrimSpace(string(line))
-		if t == "" || len(s.logs) >= maxLogLines {
+		t := strings.TrimSpace(string(line[:min(len(line), maxWords)]))
+		if t == "" {
 			continue
 		}
+		if len(s.logs) >= maxLogLines {
+			s.note("only the first %d lines of logs, notes and configuration were searched (limit maxLogLines)", maxLogLines)
+			return
+		}
 		s.logs = append(s.logs, logLine{doc: d, text: t, topics: s.topics.of(t)})
+	}
+}
+
+// note tells the reader of the diagnosis what was left out; each text once.
+func (s *scene) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(s.notes, text) {
+		s.notes = append(s.notes, text)
 	}
 }
 
@@ -224,6 +240,9 @@ func (s *scene) addIssue(m map[string]any, g *sight, at time.Time) {
 		is.requested = true
 	}
 	s.issues = append(s.issues, is)
+	if is.access.id != "" && s.find.issues[is.access.id] == nil {
+		s.find.issues[is.access.id] = is
+	}
 }
 
 // readKeys settles who can read tokens and which proof asked for a token that
@@ -297,12 +316,18 @@ func (s *scene) linkViews() {
 			}
 		}
 	}
+	if !s.find.behind {
+		return
+	}
 	for i, g := range s.all {
 		if g.viewOf != nil {
 			continue
 		}
 		for j := i - 1; j >= 0 && j >= i-200; j-- {
 			o := s.all[j]
+			if !g.behind && !o.behind {
+				continue
+			}
 			if o.view == nil && o.viewOf == nil && s.sameRequestLater(o, g) {
 				o.view, g.viewOf = g, o
 				break
@@ -361,12 +386,12 @@ func innerHost(h string) bool {
 }
 
 func (g *sight) redirectsTo(o *sight) bool {
-	if g.x.Status < 300 || g.x.Status > 399 {
-		return false
-	}
-	to, err := g.url.Parse(g.x.Header.Get("Location"))
-	return err == nil && originOf(to) == o.origin && strings.TrimSuffix(to.EscapedPath(), "/") == strings.TrimSuffix(o.url.EscapedPath(), "/")
+	key, ok := g.redirectKey()
+	return ok && key == o.placeKey()
 }
+
+// maxSearched is how many signatures that do not verify are tried in other forms.
+const maxSearched = 500
 
 // judge runs the check table over one exchange.
 func (s *scene) judge(ctx context.Context, g *sight) {
@@ -376,8 +401,10 @@ func (s *scene) judge(ctx context.Context, g *sight) {
 		}
 		if g.outcome("proof.signature").Status == holdfast.Pass {
 			g.proof.sigSeen, g.proof.sigOK = true, true
-		} else {
+		} else if s.searched++; s.searched <= maxSearched {
 			g.proof.examine()
+		} else {
+			s.note("signatures of further proofs were not searched for other forms (limit maxSearched)")
 		}
 	}()
 	p := g.x.Request
@@ -472,15 +499,14 @@ func sameOriginAs(raw, origin string) bool {
 
 // serverAlgs are the proof algorithms that the server says it accepts.
 func (s *scene) serverAlgs(g *sight) []string {
-	for i := g.index; i >= 0; i-- {
-		if o := s.all[i]; o.origin == g.origin && len(o.said.algs) > 0 {
-			return o.said.algs
-		}
+	if len(g.said.algs) > 0 {
+		return g.said.algs
 	}
-	for _, o := range s.all[max(g.index, 0):] {
-		if o.origin == g.origin && len(o.said.algs) > 0 {
-			return o.said.algs
-		}
+	if list := before(s.find.algs[g.origin], g); len(list) > 0 {
+		return list[len(list)-1].said.algs
+	}
+	if list := s.find.algs[g.origin]; len(list) > 0 {
+		return list[0].said.algs
 	}
 	if g.role.atServer() {
 		for _, m := range s.servers {

@@ -14,19 +14,25 @@ func (s *scene) pair() {
 	for _, g := range s.sights {
 		g.refused = s.isRefusal(g)
 	}
-	for i, g := range s.sights {
-		for _, o := range s.sights[i+1:] {
-			if g.redirected == nil && g.redirectsTo(o) && o.redirected == nil {
-				o.redirected = g
+	for _, g := range s.sights {
+		if key, ok := g.redirectKey(); ok {
+			for _, o := range after(s.find.places[key], g) {
+				if o.redirected == nil {
+					o.redirected = g
+					break
+				}
 			}
 		}
+		if g.viewOf == nil && s.accepted(g) {
+			s.find.accepted[g.intentKey()] = append(s.find.accepted[g.intentKey()], g)
+		}
 	}
-	for i, g := range s.sights {
+	for _, g := range s.sights {
 		if !g.refused || g.viewOf != nil {
 			continue
 		}
-		for _, o := range s.sights[i+1:] {
-			if o.viewOf == nil && s.accepted(o) && s.sameIntent(g, o) {
+		for _, o := range after(s.find.accepted[g.intentKey()], g) {
+			if s.sameIntent(g, o) {
 				g.recoveredBy = o
 				break
 			}
@@ -71,8 +77,8 @@ func (s *scene) businessRefusal(g *sight) bool {
 		g.token == nil || g.token.id == "" || s.brokenFact(g) {
 		return false
 	}
-	for _, o := range s.all {
-		if o != g && o.ok && o.origin == g.origin && o.token != nil && o.token.id == g.token.id {
+	for _, o := range s.find.tokens[g.token.id] {
+		if o != g && o.ok && o.origin == g.origin {
 			return true
 		}
 	}
@@ -175,15 +181,10 @@ func (s *scene) retry(g *sight) *sight {
 
 // issueOf finds how the token of a request was issued.
 func (s *scene) issueOf(t *looseToken) *issue {
-	if t == nil {
+	if t == nil || t.id == "" {
 		return nil
 	}
-	for _, is := range s.issues {
-		if t.id != "" && is.access.id == t.id {
-			return is
-		}
-	}
-	return nil
+	return s.find.issues[t.id]
 }
 
 // boundTo returns the thumbprint that a token is bound to, and where that is

@@ -21,7 +21,7 @@ import (
 // wrongThumbprint finds the wrong form in which somebody computed a thumbprint
 // over a JWK.
 func wrongThumbprint(jwk map[string]any, got string) string {
-	if len(jwk) == 0 || got == "" {
+	if len(jwk) == 0 || len(jwk) > maxMembers || got == "" {
 		return ""
 	}
 	right, ok := requiredJSON(jwk)
@@ -54,6 +54,10 @@ func wrongThumbprint(jwk map[string]any, got string) string {
 }
 
 type candidate struct{ text, what string }
+
+// maxMembers is how many members a JWK may have to be searched; no library
+// writes so many.
+const maxMembers = 16
 
 // maxSubsets bounds the optional members whose combinations are tried.
 const maxSubsets = 8
@@ -276,10 +280,17 @@ func findThumbprintWrong(s *scene, g *sight) *finding {
 	return nil
 }
 
+// maxWrongForms is how many pairs of key and confirmation are searched.
+const maxWrongForms = 200
+
 // wrongForms is wrongThumbprint with a memory: the search is long.
 func (s *scene) wrongForms(p *looseProof, got string) string {
 	key := [2]string{p.jkt.String() + fmt.Sprint(len(p.jwk)), got}
 	what, ok := s.wrongForm[key]
+	if !ok && len(s.wrongForm) >= maxWrongForms {
+		s.note("thumbprints of further keys were not searched for wrong forms (limit maxWrongForms)")
+		return ""
+	}
 	if !ok {
 		what = wrongThumbprint(p.jwk, got)
 		s.wrongForm[key] = what

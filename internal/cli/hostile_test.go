@@ -133,8 +133,13 @@ func TestCommandsTellNoSecrets(t *testing.T) {
 	const jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXRoYXQtbXVzdC1ub3QtbGVhdmUtaGVyZQ"
 	capture := put(t, dir, "capture-"+jwt+".http", refusedHTTP+"\r\n"+refusal)
 	for _, args := range [][]string{
-		{"explain", capture}, {"explain", "--format", "json", capture}, {"explain", "--format", "markdown", capture}, {"redact", capture},
-		{"explain", put(t, dir, jwt+".png", "\x89PNG\r\n")}, {"explain", filepath.Join(dir, jwt)}, {"redact", filepath.Join(dir, jwt)},
+		{"explain", capture},
+		{"explain", "--format", "json", capture},
+		{"explain", "--format", "markdown", capture},
+		{"redact", capture},
+		{"explain", put(t, dir, jwt+".png", "\x89PNG\r\n")},
+		{"explain", filepath.Join(dir, jwt)},
+		{"redact", filepath.Join(dir, jwt)},
 		{"redact", capture, filepath.Join(dir, jwt)},
 	} {
 		r := runLine(t, "", args...)
