@@ -166,12 +166,14 @@ func gatherProof(_ context.Context, e *evidence) {
 	if e.have&factForm == 0 {
 		return
 	}
-	e.htuNormal, _ = normalizeURI(e.proof.htu)
 	if e.have&FactURL != 0 {
 		var ok bool
 		if e.urlNormal, ok = normalizeURI(e.p.URL); !ok {
 			e.have &^= FactURL // our own mistake or a broken capture: never the client's fault
 		}
+	}
+	if e.htuNormal = e.urlNormal; e.proof.htu != e.p.URL || e.have&FactURL == 0 { // mostly they are one text
+		e.htuNormal, _ = normalizeURI(e.proof.htu)
 	}
 }
 
