@@ -8,7 +8,8 @@ import (
 	"github.com/holdfast-oauth/holdfast"
 )
 
-// proofCauses are the causes of class proof-construction: the proof itself was
+// proofCauses are the causes of class proof-construction, a table and so longer
+// than a function should be: the proof itself was
 // built wrong, or not at all.
 func proofCauses() []cause {
 	const class = "proof-construction"
