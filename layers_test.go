@@ -22,7 +22,7 @@ type room struct {
 }
 
 var (
-	below0 = []string{"internal/jose", "internal/strictjson", "internal/p256table"}
+	below0 = []string{"internal/jose", "internal/strictjson", "internal/p256table", "internal/fetch"}
 	below1 = append([]string{""}, below0...)
 	below2 = append([]string{"token", "metadata", "keystore", "store", "internal/ops", "internal/clientauth"}, below1...)
 	below3 = append([]string{"client", "resource", "explain", "authserver", "internal/probe"}, below2...)
@@ -36,8 +36,9 @@ var rooms = map[string]room{
 	"internal/jose":       {ours: []string{"internal/strictjson"}},
 	"internal/strictjson": {},
 	"internal/p256table":  {},
+	"internal/fetch":      {},
 
-	"": {ours: below0},
+	"": {ours: []string{"internal/jose", "internal/strictjson", "internal/p256table"}},
 
 	"token":               {ours: below1},
 	"metadata":            {ours: below1},
