@@ -162,7 +162,12 @@ func gatherProof(_ context.Context, e *evidence) {
 	if e.sit&proofBased == 0 || e.proofCount != 1 || e.have&FactProof == 0 {
 		return
 	}
-	e.have |= parseProof(&e.proof, e.p.Proofs[0].s)
+	value := e.p.Proofs[0].s
+	var known *knownHeader
+	if !e.peek { // a report reads everything anew: it must not depend on what came before
+		known = e.v.headers.known(value)
+	}
+	e.have |= parseProof(&e.proof, value, known)
 	if e.have&factForm == 0 {
 		return
 	}
@@ -302,7 +307,13 @@ func gatherToken(ctx context.Context, e *evidence) {
 	if e.sit&atResource == 0 || e.auth.scheme == SchemeUnknown || e.auth.bad || e.v.tokens == nil {
 		return
 	}
-	t, err := e.v.tokens.ReadToken(ctx, Secret{e.auth.token})
+	var t *Token
+	var err error
+	if e.v.hashedTokens != nil && e.sit == withProof {
+		t, err = e.v.hashedTokens.ReadTokenHashed(ctx, Secret{e.auth.token}, e.tokenHash)
+	} else {
+		t, err = e.v.tokens.ReadToken(ctx, Secret{e.auth.token})
+	}
 	if err != nil || t == nil {
 		e.causes[causeToken] = err
 		return

@@ -270,6 +270,20 @@ func FuzzVerifyAgreesWithExplain(f *testing.F) {
 				t.Fatalf("Verify %v, report %v (%v), first failure %v\n%s", x.err, x.r.Verdict, x.r.Code, want, reportText(x.r))
 			}
 		}
+		if len(p.Proofs) == 1 {
+			rv, sv := build()
+			var third error
+			if atServer {
+				warm(&sv.engine, p.Proofs[0].s)
+				_, third = sv.Verify(t.Context(), p, pn)
+			} else {
+				warm(&rv.engine, p.Proofs[0].s)
+				_, third = rv.Verify(t.Context(), p, req)
+			}
+			if CodeOf(third) != CodeOf(first) {
+				t.Fatalf("Verify %v, with a known header %v", first, third)
+			}
+		}
 		for _, o := range r.Outcomes {
 			if len(o.Got) > 2048 || len(o.Want) > 2048 || keepRunes(o.Got, isPrintable) != o.Got || keepRunes(o.Want, isPrintable) != o.Want {
 				t.Fatalf("%s shows %q, want %q", o.Check, o.Got, o.Want)

@@ -27,6 +27,7 @@ type proof struct {
 	athDecoded        bool
 	missing, mistyped string // first required claim that is absent, or of the wrong type
 
+	known  *knownHeader // what is remembered of the header, nil if nothing is
 	hasJWK bool
 	key    *jose.PublicKey
 	keyErr *jose.Error
@@ -47,9 +48,13 @@ const (
 
 // parseProof reads the value of one DPoP field into p and returns the facts
 // that became known. It judges nothing: a row of the table does.
-func parseProof(p *proof, value string) Fact {
+func parseProof(p *proof, value string, known *knownHeader) Fact {
 	var err error
-	p.jws, err = jose.Parse(value, MaxProofBytes)
+	if p.known = known; known != nil {
+		p.jws, err = jose.ParseKnown(value, MaxProofBytes, &known.protected)
+	} else {
+		p.jws, err = jose.Parse(value, MaxProofBytes)
+	}
 	if err == nil {
 		p.claims, err = strictjson.Parse(p.jws.Payload, MaxProofBytes)
 	}
@@ -136,6 +141,10 @@ func (p *proof) noteMistyped(name string) {
 }
 
 func (p *proof) readKey() Fact {
+	if p.known != nil {
+		p.hasJWK, p.key = true, p.known.key
+		return factKey
+	}
 	v, ok := p.jws.Header.Get("jwk")
 	p.hasJWK = ok
 	if !ok {

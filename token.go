@@ -47,8 +47,17 @@ type Token struct {
 // the client. A token that is wrong is not an error but a State. The returned
 // Token is not modified by the caller and may be cached and shared. ReadToken
 // must be safe for concurrent use.
+//
+// A reader that looks tokens up by their SHA-256 may have the method
+// ReadTokenHashed(ctx, raw, sum [32]byte) (*Token, error) too. It is then called
+// instead where the verifier has computed that hash already, from the presented
+// token, because ath has to equal it.
 type TokenReader interface {
 	ReadToken(ctx context.Context, raw Secret) (*Token, error)
+}
+
+type hashedTokenReader interface {
+	ReadTokenHashed(ctx context.Context, raw Secret, sum [32]byte) (*Token, error)
 }
 
 // BlockList answers whether a holder key or client may no longer be served.

@@ -127,6 +127,9 @@ type engine struct {
 	leeway     time.Duration
 	accept     Acceptance
 	blocks     BlockList
+
+	headers      headerCache
+	hashedTokens hashedTokenReader // tokens, if it has that ability
 }
 
 // Verifier accepts or refuses requests at a protected resource. It is immutable
@@ -173,6 +176,7 @@ func NewVerifier(c Config) (*Verifier, error) {
 	if c.Replicas > 1 && c.Proof.Nonces == nil {
 		problem("%d replicas need a shared Proof.Nonces", c.Replicas)
 	}
+	v.hashedTokens, _ = c.Tokens.(hashedTokenReader)
 	errs = append(errs, v.settle(c.Proof, NonceOptional)...)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -284,6 +288,7 @@ func (v *Verifier) Verify(ctx context.Context, p *Presentation, need Requirement
 	if code := e.judge(ctx); code != CodeOK {
 		return nil, e.refusal(code)
 	}
+	e.remember()
 	return e.access(), nil
 }
 
@@ -317,7 +322,15 @@ func (v *ProofVerifier) Verify(ctx context.Context, p *Presentation, need ProofN
 	if e.proofCount == 0 {
 		return Thumbprint{}, nil
 	}
+	e.remember()
 	return e.proof.key.Thumbprint(), nil
+}
+
+// remember keeps the header of the proof of an accepted request.
+func (e *evidence) remember() {
+	if e.have&factKey != 0 && e.proof.known == nil {
+		e.v.headers.remember(e.proof.jws.HeaderSegment, e.proof.key)
+	}
 }
 
 // judge walks the table and stops at the first failure.

@@ -20,31 +20,52 @@ import (
 // JWS is a compact JWS whose form is right: three segments of strict base64url, and a header that is a strict JSON
 // object. It says nothing about the signature. It is not to be modified and is then safe for concurrent use.
 type JWS struct {
-	Header        strictjson.Object
+	Protected
 	Payload       string // decoded; any octets, see [JWS.Claims]
 	SigningInput  string // what is signed: a substring of the input
 	HeaderSegment string // the encoded header: a substring of the input
 	Signature     []byte
-	AlgName       string // the alg member as sent, empty if absent
-	Alg           Alg
-	Class         AlgClass
-	Type          string // the typ member as sent
-	HasType       bool
-	KeyID         string // the kid member
+}
+
+// Protected is the header of a JWS (RFC 7515 2: the JWS Protected Header) with the members that every JWS may have.
+type Protected struct {
+	Header  strictjson.Object
+	AlgName string // the alg member as sent, empty if absent
+	Alg     Alg
+	Class   AlgClass
+	Type    string // the typ member as sent
+	HasType bool
+	KeyID   string // the kid member
+}
+
+// ParseProtected reads an encoded header by the rules of [Parse].
+func ParseProtected(segment string) (Protected, error) {
+	text, fault := appendSegment(nil, segment)
+	if fault != nil {
+		return Protected{}, fault.in("header")
+	}
+	return readProtected(string(text))
 }
 
 // Parse checks the form of a compact JWS of at most limit bytes. An absent alg is left to the caller to refuse, as is
 // an empty payload or signature.
-func Parse(compact string, limit int) (JWS, error) {
+func Parse(compact string, limit int) (JWS, error) { return ParseKnown(compact, limit, nil) }
+
+// ParseKnown is [Parse] for a caller that remembers headers: known is what [ParseProtected] made of the same first
+// segment before, or nil.
+func ParseKnown(compact string, limit int, known *Protected) (JWS, error) {
 	header, payload, signature, err := split(compact, limit)
 	if err != nil {
 		return JWS{}, err
 	}
 	// One buffer, and in the end one string, for the two texts: they live and die together.
 	var buf [1024]byte
-	text, fault := appendSegment(buf[:0], header)
-	if fault != nil {
-		return JWS{}, fault.in("header")
+	text := buf[:0]
+	var fault *Error
+	if known == nil {
+		if text, fault = appendSegment(text, header); fault != nil {
+			return JWS{}, fault.in("header")
+		}
 	}
 	cut := len(text)
 	if text, fault = appendSegment(text, payload); fault != nil {
@@ -61,7 +82,9 @@ func Parse(compact string, limit int) (JWS, error) {
 		HeaderSegment: header,
 		Signature:     sig,
 	}
-	if err := j.readHeader(decoded[:cut]); err != nil {
+	if known != nil {
+		j.Protected = *known
+	} else if j.Protected, err = readProtected(decoded[:cut]); err != nil {
 		return JWS{}, err
 	}
 	return j, nil
@@ -103,11 +126,11 @@ func describeParts(text string) string {
 	return "three parts are needed, not " + decimal(parts)
 }
 
-// readHeader takes the members every JWS may have from the header.
-func (j *JWS) readHeader(text string) error {
+// readProtected takes the members every JWS may have from the header.
+func readProtected(text string) (j Protected, err error) {
 	h, err := strictjson.Parse(text, len(text))
 	if err != nil {
-		return &Error{Reason: HeaderJSON, Member: "header", Detail: err.Error(), cause: err}
+		return Protected{}, &Error{Reason: HeaderJSON, Member: "header", Detail: err.Error(), cause: err}
 	}
 	j.Header = h
 	// One walk instead of five lookups.
@@ -124,15 +147,15 @@ func (j *JWS) readHeader(text string) error {
 		case "kid":
 			j.KeyID, ok = v.Text()
 		case "b64", "crit":
-			return refuseExtension(h)
+			return Protected{}, refuseExtension(h)
 		default:
 			ok = true
 		}
 		if !ok {
-			return &Error{Reason: HeaderType, Member: name, Detail: "a string is needed, not " + v.Kind().String()}
+			return Protected{}, &Error{Reason: HeaderType, Member: name, Detail: "a string is needed, not " + v.Kind().String()}
 		}
 	}
-	return nil
+	return j, nil
 }
 
 // refuseExtension names the extension that a header asks for. RFC 7515 4.1.11: what crit lists must be understood, and
