@@ -68,9 +68,21 @@ func against(b *testing.B, times int, op func()) {
 	b.ReportMetric(allocs, "allocs")
 }
 
-// benchPolicy is for an endpoint that asks for no nonce.
-func benchPolicy(replays ReplayCache) ProofPolicy {
-	return ProofPolicy{Nonce: NonceOptional, Now: func() time.Time { return testTime }, Replays: replays}
+// benchVerifier judges at testTime, was started an hour earlier and asks for no
+// nonce, unless the policy says something else.
+func benchVerifier(b *testing.B, p ProofPolicy) *ProofVerifier {
+	b.Helper()
+	clock := testTime.Add(-time.Hour)
+	p.Now = func() time.Time { return clock }
+	if p.Nonces == nil {
+		p.Nonce = NonceOptional
+	}
+	v, err := NewProofVerifier(p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	clock = testTime
+	return v
 }
 
 // BenchmarkVerifyNeverSeenKey is the whole path of a proof whose key the
@@ -81,18 +93,13 @@ func BenchmarkVerifyNeverSeenKey(b *testing.B) {
 	ps := make([]*Presentation, n)
 	for i := range ps {
 		f.key, _ = GenerateKey()
-		c := f.claims()
-		c.Time = testTime.Add(time.Second) // after the cache began to remember
-		ps[i] = f.present(b, c)
+		ps[i] = f.present(b, f.claims())
 	}
 	var v *ProofVerifier
 	i := 0
 	against(b, 1, func() {
 		if i%n == 0 { // replays are refused: begin with an empty cache
-			var err error
-			if v, err = NewProofVerifier(benchPolicy(nil)); err != nil {
-				b.Fatal(err)
-			}
+			v = benchVerifier(b, ProofPolicy{})
 		}
 		if _, err := v.Verify(b.Context(), ps[i%n], ProofNeed{Required: true}); err != nil {
 			b.Fatal(err)
@@ -137,14 +144,11 @@ func BenchmarkVerifyRefuses(b *testing.B) {
 		{"iat", CodeProofIatOld, false, claim("iat", "1")},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
-			pol := benchPolicy(nil)
+			pol := ProofPolicy{}
 			if tt.nonces {
 				pol.Nonces, pol.Nonce = nonces, NonceRequired
 			}
-			v, err := NewProofVerifier(pol)
-			if err != nil {
-				b.Fatal(err)
-			}
+			v := benchVerifier(b, pol)
 			p := &Presentation{Method: "POST", URL: "https://as.example/token", Proofs: []Secret{NewSecret(g.proof(toServer, tt.change))}}
 			against(b, 20, func() {
 				if _, err := v.Verify(b.Context(), p, ProofNeed{}); err != tt.want {
@@ -158,10 +162,7 @@ func BenchmarkVerifyRefuses(b *testing.B) {
 // BenchmarkVerifyHostile is refused input of unusual size.
 func BenchmarkVerifyHostile(b *testing.B) {
 	g := &generator{t: b, now: testTime}
-	v, err := NewProofVerifier(benchPolicy(nil))
-	if err != nil {
-		b.Fatal(err)
-	}
+	v := benchVerifier(b, ProofPolicy{})
 	many := g.proof(toServer, func(d *draft) {
 		for i := range 300 {
 			d.claims.add(string(rune('A'+i%26))+string(rune('a'+i/26)), "1")

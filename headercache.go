@@ -1,8 +1,10 @@
 package holdfast
 
 import (
+	"hash/maphash"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/holdfast-oauth/holdfast/internal/jose"
 )
@@ -11,16 +13,25 @@ import (
 const (
 	maxKnownHeaders     = 4096
 	maxKnownHeaderBytes = 1 << 10 // encoded; longer headers are read anew each time
+	maxOnce             = 1024
 )
 
 // headerCache remembers the headers of accepted proofs: those of one client
 // share header and key, so both need to be read only once. It saves work and
 // changes no verdict: every row is judged all the same. A header enters only
-// after its request was accepted, so a stranger cannot fill it, and losing one
-// costs a few microseconds. The zero value is empty; safe for concurrent use.
+// with the second request of that header that was accepted: a stranger cannot
+// fill it, and a key that is used once costs next to nothing. Losing one costs a
+// few microseconds. Safe for concurrent use; there is no usable zero value.
 type headerCache struct {
+	seed maphash.Seed
+	once [maxOnce]atomic.Uint64 // hashes of headers that were accepted once; one may displace another
+
 	mu      sync.RWMutex
 	headers map[string]*knownHeader
+}
+
+func newHeaderCache() *headerCache {
+	return &headerCache{seed: maphash.MakeSeed(), headers: make(map[string]*knownHeader)}
 }
 
 // knownHeader is what one encoded header says.
@@ -37,8 +48,17 @@ func (c *headerCache) known(proof string) *knownHeader {
 	return c.headers[segment]
 }
 
-// remember keeps the header of an accepted proof. It reads the header again
-// from a copy: what it keeps must not keep the request alive.
+// accepted takes note of the header of an accepted proof, and keeps it if it was
+// seen before.
+func (c *headerCache) accepted(segment string, key *jose.PublicKey) {
+	h := maphash.String(c.seed, segment)
+	if c.once[h%maxOnce].Swap(h) == h {
+		c.remember(segment, key)
+	}
+}
+
+// remember keeps a header. It reads it again from a copy: what it keeps must not
+// keep the request alive.
 func (c *headerCache) remember(segment string, key *jose.PublicKey) {
 	if len(segment) > maxKnownHeaderBytes {
 		return
@@ -50,9 +70,6 @@ func (c *headerCache) remember(segment string, key *jose.PublicKey) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.headers == nil {
-		c.headers = make(map[string]*knownHeader)
-	}
 	for old := range c.headers {
 		if len(c.headers) < maxKnownHeaders {
 			break

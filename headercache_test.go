@@ -58,7 +58,10 @@ func TestHeadersOfAcceptedProofsOnlyAreRemembered(t *testing.T) {
 		t.Fatalf("%d headers of refused requests are remembered", n)
 	}
 	f.tokens.token.State = TokenAuthentic
-	for range 2 {
+	for want := range 2 {
+		if n := len(f.v.headers.headers); n != 0 {
+			t.Fatalf("%d headers are remembered after %d accepted requests, want none", n, want)
+		}
 		if _, err := f.v.Verify(t.Context(), f.present(t, f.claims()), Requirement{}); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +84,7 @@ func TestHeadersOfAcceptedProofsOnlyAreRemembered(t *testing.T) {
 }
 
 func TestTheMemoryForHeadersIsBounded(t *testing.T) {
-	var c headerCache
+	c := newHeaderCache()
 	key, err := jose.NewPublicKey(readTestSigner(t, "k1").Public())
 	if err != nil {
 		t.Fatal(err)

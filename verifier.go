@@ -128,7 +128,7 @@ type engine struct {
 	accept     Acceptance
 	blocks     BlockList
 
-	headers      headerCache
+	headers      *headerCache
 	hashedTokens hashedTokenReader // tokens, if it has that ability
 }
 
@@ -233,7 +233,7 @@ func (v *engine) settle(p ProofPolicy, byRole NonceMode) []error {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
-	v.now, v.realm = p.Now, p.Realm
+	v.now, v.realm, v.headers = p.Now, p.Realm, newHeaderCache()
 	errs = append(errs, v.settleReplays(&p)...)
 	v.policy = p
 	return errs
@@ -326,10 +326,10 @@ func (v *ProofVerifier) Verify(ctx context.Context, p *Presentation, need ProofN
 	return e.proof.key.Thumbprint(), nil
 }
 
-// remember keeps the header of the proof of an accepted request.
+// remember notes the header of the proof of an accepted request.
 func (e *evidence) remember() {
 	if e.have&factKey != 0 && e.proof.known == nil {
-		e.v.headers.remember(e.proof.jws.HeaderSegment, e.proof.key)
+		e.v.headers.accepted(e.proof.jws.HeaderSegment, e.proof.key)
 	}
 }
 

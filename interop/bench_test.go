@@ -20,6 +20,15 @@ import (
 //
 //	go test -run '^$' -bench Proof .
 
+func targetURL(t testing.TB) *url.URL {
+	t.Helper()
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
 // newProof makes a proof with a new key; method and target are those of all tests.
 func newProof(t testing.TB, c holdfast.ProofClaims) (*holdfast.Key, string) {
 	t.Helper()
@@ -27,10 +36,7 @@ func newProof(t testing.TB, c holdfast.ProofClaims) (*holdfast.Key, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.URL, err = url.Parse(target); err != nil {
-		t.Fatal(err)
-	}
-	c.Method = "POST"
+	c.Method, c.URL = "POST", targetURL(t)
 	proof, err := key.Prove(c)
 	if err != nil {
 		t.Fatal(err)
@@ -98,22 +104,29 @@ func inTurn(b *testing.B, renew func(), use func(i int)) {
 
 func benchNow() time.Time { return testTime }
 
-// benchTime is after the replay cache began to remember.
-var benchTime = testTime.Add(time.Second)
+// startedEarlier is a clock that stands at testTime once a verifier has been made
+// with it, and an hour earlier before: a verifier that has just begun to
+// remember what was used asks for a nonce.
+func startedEarlier() (clock func() time.Time, run func()) {
+	now := testTime.Add(-time.Hour)
+	return func() time.Time { return now }, func() { now = testTime }
+}
 
 // BenchmarkProof is a proof without a token, as at a token endpoint.
 func BenchmarkProof(b *testing.B) {
 	texts := make([]string, proofs)
 	for i := range texts {
-		_, texts[i] = newProof(b, holdfast.ProofClaims{Time: benchTime})
+		_, texts[i] = newProof(b, holdfast.ProofClaims{Time: testTime})
 	}
 	b.Run("holdfast", func(b *testing.B) {
 		var v *holdfast.ProofVerifier
 		renew := func() {
+			clock, run := startedEarlier()
 			var err error
-			if v, err = holdfast.NewProofVerifier(holdfast.ProofPolicy{Nonce: holdfast.NonceOptional, Now: benchNow}); err != nil {
+			if v, err = holdfast.NewProofVerifier(holdfast.ProofPolicy{Nonce: holdfast.NonceOptional, Now: clock}); err != nil {
 				b.Fatal(err)
 			}
+			run()
 		}
 		inTurn(b, renew, func(i int) {
 			if _, err := judge(v, texts[i]); err != nil {
@@ -131,7 +144,7 @@ func BenchmarkProofWithToken(b *testing.B) {
 	const token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"
 	texts, keys := make([]string, proofs), make([]*holdfast.Key, proofs)
 	for i := range texts {
-		keys[i], texts[i] = newProof(b, holdfast.ProofClaims{Token: holdfast.NewSecret(token), Time: benchTime})
+		keys[i], texts[i] = newProof(b, holdfast.ProofClaims{Token: holdfast.NewSecret(token), Time: testTime})
 	}
 	b.Run("holdfast", func(b *testing.B) {
 		reader := &tokenReader{holdfast.Token{
@@ -140,13 +153,15 @@ func BenchmarkProofWithToken(b *testing.B) {
 		}}
 		var v *holdfast.Verifier
 		renew := func() {
+			clock, run := startedEarlier()
 			var err error
 			if v, err = holdfast.NewVerifier(holdfast.Config{
 				Tokens: reader, Issuers: []string{"https://as.example"}, Audience: []string{"https://api.example"},
-				Proof: holdfast.ProofPolicy{Now: benchNow},
+				Proof: holdfast.ProofPolicy{Now: clock},
 			}); err != nil {
 				b.Fatal(err)
 			}
+			run()
 		}
 		inTurn(b, renew, func(i int) {
 			reader.token.Confirmation.JKT = keys[i].Thumbprint()
