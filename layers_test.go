@@ -65,6 +65,11 @@ var rooms = map[string]room{
 	"internal/cli": {ours: below4, theirs: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"}},
 	"cmd/holdfast": {ours: []string{"internal/cli"}},
 
+	// Conformance of what others may implement, and real servers: for tests.
+	"store/storetest":      {ours: below1},
+	"internal/testservers": {},
+	"e2e":                  {},
+
 	// Writes the test data of explain: independent of what it tests.
 	"internal/casegen": {},
 }

@@ -2,13 +2,14 @@
 // publish about themselves: RFC 8414 and RFC 9728, with the members of RFC 9126
 // (PAR), RFC 8705 (mTLS) and RFC 9449 (DPoP) that this module uses.
 //
-// [ParseServer] and [ParseResource] read the two documents, [Classify] tells
-// them apart. Names of members are compared exactly and may occur once;
-// members that are not known here are ignored, as the RFCs demand.
+// [Fetcher] retrieves a document from its well-known place and checks that it is
+// about whom was asked for; use it wherever a decision rests on the document.
+// [ParseServer] and [ParseResource] only read one, [Classify] tells them apart.
+// Names of members are compared exactly and may occur once; members that are
+// not known here are ignored, as the RFCs demand.
 //
-// The package does no network I/O. That a document came from the place that its
-// issuer or resource names is for whoever fetched it to check (RFC 8414 section
-// 3.3, RFC 9728 section 3.3).
+// The package keeps no documents and does not read signed_metadata. What a
+// document says is no better than the TLS connection it came over.
 package metadata
 
 import (

@@ -1,13 +1,13 @@
 package metadata
 
 // Resource is protected resource metadata (RFC 9728 section 2). Absent members
-// are zero.
+// are zero, and zero members are left out of the JSON text (section 3.2).
 type Resource struct {
 	Resource               string   `json:"resource"`
 	AuthorizationServers   []string `json:"authorization_servers,omitempty"`
 	JWKSURI                string   `json:"jwks_uri,omitempty"`
 	ScopesSupported        []string `json:"scopes_supported,omitempty"`
-	BearerMethodsSupported []string `json:"bearer_methods_supported,omitempty"`
+	BearerMethodsSupported []string `json:"bearer_methods_supported,omitzero"` // an empty list means none, nil does not say
 	SigningAlgsSupported   []string `json:"resource_signing_alg_values_supported,omitempty"`
 	Name                   string   `json:"resource_name,omitempty"`
 	Documentation          string   `json:"resource_documentation,omitempty"`

@@ -52,24 +52,37 @@ func (r *JWT) WithAlgs(algs ...holdfast.Alg) (*JWT, error) {
 	return n, nil
 }
 
-// ReadToken implements [holdfast.TokenReader]. A token that is no JWS is malformed
-// here; where opaque tokens occur, introspection reads them. Of a token whose issuer has no
-// key set here the claims are known and the State is TokenUnknown: nobody could
-// find out whether it is genuine. There is no error.
+// ReadToken implements [holdfast.TokenReader]. A token that is no JWS is
+// malformed here; where opaque tokens occur, introspection reads them. Of a
+// token whose issuer has no key set here the claims are known and the State is
+// TokenUnknown: nobody could find out whether it is genuine. There is no error.
 //
 // Keys come from the given sets only: jwk, jku and x5u of the header are never
 // looked at (RFC 9068 section 4).
 func (r *JWT) ReadToken(_ context.Context, raw holdfast.Secret) (*holdfast.Token, error) {
-	compact := raw.Reveal()
-	j, err := jose.Parse(compact, holdfast.MaxTokenBytes)
+	t, j := parseJWT(raw)
+	if t.State == holdfast.TokenUnknown {
+		t.State = r.judge(j, t.Issuer)
+	}
+	return t, nil
+}
+
+// parseJWT returns the facts of a JWT that nobody has judged yet, or a malformed
+// token, and nil if it is no JWS at all.
+func parseJWT(raw holdfast.Secret) (*holdfast.Token, *jose.JWS) {
+	j, err := jose.Parse(raw.Reveal(), holdfast.MaxTokenBytes)
 	if err != nil { // J-4.1.11-01: a crit is in here
-		return &holdfast.Token{State: holdfast.TokenMalformed, Typed: true}, nil
+		return malformed(), nil
 	}
 	t, err := FromClaims(j.Type, []byte(j.Payload))
-	if err == nil && t.State == holdfast.TokenUnknown {
-		t.State = r.judge(&j, t.Issuer)
+	if err != nil {
+		return malformed(), &j
 	}
-	return t, err
+	return t, &j
+}
+
+func malformed() *holdfast.Token {
+	return &holdfast.Token{State: holdfast.TokenMalformed, Typed: true}
 }
 
 // FromClaims returns the facts of a JWT access token whose signature is not at
@@ -80,10 +93,9 @@ func FromClaims(typ string, payload []byte) (*holdfast.Token, error) {
 	if len(payload) > holdfast.MaxTokenBytes {
 		return nil, fmt.Errorf("claims of %d bytes, at most %d are read", len(payload), holdfast.MaxTokenBytes)
 	}
-	malformed := &holdfast.Token{State: holdfast.TokenMalformed, Typed: true}
 	o, err := strictjson.Parse(string(payload), holdfast.MaxTokenBytes)
 	if err != nil {
-		return malformed, nil
+		return malformed(), nil
 	}
 	c := claims{o: o}
 	t := c.token()
@@ -91,7 +103,7 @@ func FromClaims(typ string, payload []byte) (*holdfast.Token, error) {
 		c.wrong("exp", "missing") // RFC 9068 section 2.2: without it a token would be good for ever
 	}
 	if c.err != nil {
-		return malformed, nil
+		return malformed(), nil
 	}
 	t.Typed, t.Type = true, mediaType(typ)
 	t.Claims = append([]byte(nil), payload...)
@@ -100,8 +112,7 @@ func FromClaims(typ string, payload []byte) (*holdfast.Token, error) {
 
 // judge finds out how far the signature can be believed.
 func (r *JWT) judge(j *jose.JWS, issuer string) holdfast.TokenState {
-	// No key can make these good, so none is needed to say so.
-	if j.Class == jose.ClassNone || j.Class == jose.ClassSymmetric || j.AlgName == "" || len(j.Signature) == 0 {
+	if hopeless(j) {
 		return holdfast.TokenBadSignature
 	}
 	known := false
@@ -131,6 +142,12 @@ func (r *JWT) judge(j *jose.JWS, issuer string) holdfast.TokenState {
 		return holdfast.TokenBadSignature // J-3.1-01: the verifier decides, not the token
 	}
 	return verdict(j, named, nameless)
+}
+
+// hopeless reports whether no key can make the signature good, so that none is
+// needed to say so.
+func hopeless(j *jose.JWS) bool {
+	return j.Class == jose.ClassNone || j.Class == jose.ClassSymmetric || j.AlgName == "" || len(j.Signature) == 0
 }
 
 // verdict tries the keys. Only if the named key is there can a wrong signature
