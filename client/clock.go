@@ -1,6 +1,7 @@
 package client
 
 import (
+	"net/http"
 	"sync"
 	"time"
 )
@@ -41,4 +42,22 @@ func (c *clocks) correct(origin string, by time.Duration) bool {
 	}
 	c.offsets[origin] = by
 	return true
+}
+
+// clockDifference returns the server's time less ours, and whether that is so
+// far from the offset in use that the proof could have been refused for it. The
+// server's time is at or, if that is zero, the Date of the answer. It was read
+// between sending and receiving: only what lies outside of that span counts. A
+// difference that is too small makes proofs a little old, which servers forgive
+// sooner than proofs from the future.
+func (a *attempt) clockDifference(at time.Time) (by time.Duration, off bool) {
+	if at.IsZero() {
+		var err error
+		if at, err = http.ParseTime(a.response.Header.Get("Date")); err != nil {
+			return 0, false
+		}
+	}
+	least := at.Sub(a.received)
+	most := at.Add(time.Second).Sub(a.sent) // Date has whole seconds
+	return least, a.offset < least-minCorrection || a.offset > most+minCorrection
 }
