@@ -46,7 +46,8 @@ type evidence struct {
 	verified bool // the signature of the proof verifies
 
 	nonce     Nonce
-	wantNonce bool // policy demands a current nonce of this proof
+	wantNonce bool      // policy demands a current nonce of this proof
+	since     time.Time // since when the replay cache remembers, as freshness was judged
 
 	token   *Token
 	blocked bool
@@ -207,12 +208,12 @@ func gatherFreshness(ctx context.Context, e *evidence) {
 		return // whether a nonce was needed depends on a time that is not known
 	}
 	e.wantNonce = e.nonceWanted()
-	since, err := e.v.since(ctx)
-	if err != nil {
+	var err error
+	if e.since, err = e.v.since(ctx); err != nil {
 		e.causes[causeNonce] = err
 		return
 	}
-	if e.olderThan(since) && (e.nonce.State != NonceCurrent || e.nonce.Issued.Before(since)) {
+	if e.mayPredate() && (e.nonce.State != NonceCurrent || e.nonce.Issued.Before(e.since)) {
 		// The proof may have been used before the cache began to remember.
 		e.wantNonce = true
 		e.nonce = Nonce{}
@@ -220,14 +221,21 @@ func gatherFreshness(ctx context.Context, e *evidence) {
 	e.have |= FactNonce
 }
 
-// olderThan reports whether the proof was made before the replay cache began to
-// remember, and could be accepted all the same. One that proof.iat refuses
-// anyway is not worth a challenge.
-func (e *evidence) olderThan(since time.Time) bool {
-	if since.IsZero() || e.have&factIAT == 0 || !time.Unix(e.proof.iat, 0).Before(since) {
+// mayPredate reports whether the proof could have been accepted before the
+// replay cache began to remember, and could be accepted all the same. One that
+// proof.iat refuses anyway is not worth a challenge.
+func (e *evidence) mayPredate() bool {
+	if e.since.IsZero() || e.have&factIAT == 0 {
 		return false
 	}
-	return e.have&FactTime == 0 || e.nonceGovernsTime() || e.wantNonce || e.iatCode() == CodeOK
+	if e.nonceGovernsTime() {
+		return true // iat may be years off: only the nonce tells
+	}
+	// A proof that was accepted at that time had an iat up to Skew ahead of it.
+	if time.Unix(e.proof.iat, 0).After(e.since.Add(e.v.policy.Skew)) {
+		return false
+	}
+	return e.have&FactTime == 0 || e.wantNonce || e.iatCode() == CodeOK
 }
 
 // judgeNonce asks the source about the nonce of the proof. An error means that
@@ -375,11 +383,25 @@ func gatherReplay(ctx context.Context, e *evidence) {
 	} else {
 		e.first, err = e.v.policy.Replays.Use(ctx, id, e.replayUntil())
 	}
+	if err == nil && e.first && e.have&FactNonce != 0 {
+		err = e.sameMemory(ctx)
+	}
 	if err != nil {
 		e.causes[causeReplay] = err
 		return
 	}
 	e.have |= FactReplay
+}
+
+// sameMemory returns an error unless the cache that answered remembers since
+// the time against which freshness was judged: a shared cache may have lost its
+// memory while this request was on its way, and then a first use says nothing.
+func (e *evidence) sameMemory(ctx context.Context) error {
+	since, err := e.v.since(ctx)
+	if err == nil && !since.Equal(e.since) {
+		err = errors.New("the replay cache lost its memory during this request")
+	}
+	return err
 }
 
 // replayUntil is the latest time at which this policy could still accept the

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-oauth/holdfast"
+	"github.com/holdfast-oauth/holdfast/internal/testservers"
+)
+
+func TestPostgres(t *testing.T) {
+	s := testservers.Postgres(t)
+	admin, err := newPostgresPool(&source{postgres: true, host: "127.0.0.1", port: s.Address[len("127.0.0.1:"):], user: "postgres", database: "postgres", timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(admin.close)
+	exec := func(t *testing.T, statement string) int64 {
+		t.Helper()
+		rows, err := admin.exec(t.Context(), statement)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+
+	t.Run("a table that a crash would not empty is refused", func(t *testing.T) {
+		exec(t, "create table logged_replays_1 (id bytea primary key, until timestamptz not null, epoch text)")
+		_, err := OpenReplays(t.Context(), postgresDSN(s)+"&prefix=logged")
+		if err == nil || !strings.Contains(err.Error(), "is not unlogged") {
+			t.Errorf("got %v, want an error", err)
+		}
+	})
+	t.Run("replicas that start together make one table", func(t *testing.T) {
+		opened := make(chan error, 6)
+		for range cap(opened) {
+			go func() {
+				r, err := OpenReplays(t.Context(), postgresDSN(s)+"&prefix=together")
+				if err == nil {
+					err = r.Close()
+				}
+				opened <- err
+			}()
+		}
+		for range cap(opened) {
+			if err := <-opened; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	t.Run("expired ids are deleted, others and the epoch are not", func(t *testing.T) {
+		r := settled(t, new(clock), postgresDSN(s)+"&prefix=sweep")
+		for i := range byte(20) {
+			if _, err := r.Use(t.Context(), holdfast.ReplayID{i}, time.Now().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := r.backend.(*postgresReplays)
+		if n := exec(t, "update sweep_replays_1 set until = now() - interval '1 second' where id < '\\x0a' and epoch is null"); n != 10 {
+			t.Fatalf("%d ids were made old", n)
+		}
+		if err := p.sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := p.held.Load(); n != 10 {
+			t.Errorf("%d ids are held, want 10", n)
+		}
+		if first, err := r.Use(t.Context(), holdfast.ReplayID{19}, time.Now()); first || err != nil {
+			t.Errorf("Use of an id that is held = %v, %v, want a replay", first, err)
+		}
+	})
+	t.Run("a full table has a code of its own", func(t *testing.T) {
+		r := settled(t, new(clock), postgresDSN(s)+"&prefix=small&max=5")
+		for i := range byte(5) {
+			if first, err := r.Use(t.Context(), holdfast.ReplayID{i}, time.Now().Add(time.Minute)); !first || err != nil {
+				t.Fatalf("Use %d = %v, %v, want the first", i, first, err)
+			}
+		}
+		if first, err := r.Use(t.Context(), holdfast.ReplayID{9}, time.Now()); first || !errors.Is(err, holdfast.CodeServerReplayFull) {
+			t.Errorf("Use = %v, %v, want server.replay_full", first, err)
+		}
+		if seen, err := r.Peek(t.Context(), holdfast.ReplayID{9}); seen || !errors.Is(err, holdfast.CodeServerReplayFull) {
+			t.Errorf("Peek = %v, %v, want server.replay_full", seen, err)
+		}
+	})
+	t.Run("a truncated table is a cold start", func(t *testing.T) {
+		c := new(clock)
+		r := settled(t, c, postgresDSN(s)+"&prefix=cut")
+		id := holdfast.ReplayID{1}
+		if first, err := r.Use(t.Context(), id, c.now()); !first || err != nil {
+			t.Fatalf("Use = %v, %v, want the first", first, err)
+		}
+		exec(t, "truncate cut_replays_1")
+		if first, err := r.Use(t.Context(), id, c.now()); first || !errors.Is(err, errForgot) {
+			t.Errorf("Use = %v, %v, want an error", first, err)
+		}
+	})
+	t.Run("no free connection is an error in time", func(t *testing.T) {
+		r := settled(t, new(clock), "postgres://postgres@"+s.Address+"/postgres?prefix=busy&timeout=100ms")
+		p := r.backend.(*postgresReplays).pool
+		var taken []postgresConn
+		for range postgresConns {
+			taken = append(taken, <-p.places)
+		}
+		if first, err := r.Use(t.Context(), holdfast.ReplayID{1}, time.Now()); first || err == nil || !strings.Contains(err.Error(), "busy") {
+			t.Errorf("Use = %v, %v, want an error", first, err)
+		}
+		for _, c := range taken {
+			p.places <- c
+		}
+	})
+	t.Run("a lost connection costs one call", func(t *testing.T) {
+		r := settled(t, new(clock), postgresDSN(s)+"&prefix=cutoff")
+		pool := r.backend.(*postgresReplays).pool
+		for range 2 * postgresConns { // the pool takes turns: all are connected
+			if _, err := r.Peek(t.Context(), holdfast.ReplayID{1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		exec(t, "select pg_terminate_backend(pid) from pg_stat_activity where query like '%cutoff_replays_1%' and pid <> pg_backend_pid()")
+		failed := 0
+		for i := range byte(2 * postgresConns) {
+			if _, err := r.Use(t.Context(), holdfast.ReplayID{2, i}, time.Now()); err != nil {
+				failed++
+			}
+		}
+		if failed != 1 || pool.breaks.Load() == 0 {
+			t.Errorf("%d calls failed, want one", failed)
+		}
+	})
+}
