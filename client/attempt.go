@@ -28,6 +28,7 @@ type trip struct {
 	body    *body
 
 	token *Token
+	nonce string          // the latest of this trip, "" if no answer brought one
 	sent  int             // how often the request went out
 	tried map[remedy]bool // each remedy helps once
 }
@@ -119,7 +120,9 @@ func (c *trip) try(ctx context.Context) (*attempt, error) {
 		return nil, a.err
 	}
 	// RFC 9449 section 8.2: from every answer, whatever its status.
-	a.learned = c.s.nonces.learn(roleResource, c.origin, a.response.Header)
+	if a.learned = c.s.nonces.learn(roleResource, c.origin, a.response.Header); a.learned != "" {
+		c.nonce = a.learned
+	}
 	a.peek()
 	c.report(a)
 	return a, nil
@@ -141,7 +144,11 @@ func (c *trip) sign(a *attempt) error {
 	if method == "" {
 		method = http.MethodGet
 	}
-	a.nonce = c.s.nonces.get(roleResource, c.origin)
+	// The answer to an older request of somebody else may reach the jar between
+	// our challenge and our retry, with an older nonce.
+	if a.nonce = c.nonce; a.nonce == "" {
+		a.nonce = c.s.nonces.get(roleResource, c.origin)
+	}
 	a.offset = c.t.clocks.offset(c.origin)
 	proof, err := c.token.Key.Prove(holdfast.ProofClaims{
 		Method: method, URL: a.request.URL, Token: c.token.Value, Nonce: a.nonce,

@@ -16,7 +16,7 @@ import (
 type body struct {
 	src   io.ReadCloser // nil if there is none
 	again func() (io.ReadCloser, error)
-	limit int
+	limit int64 // of kept, in bytes
 
 	// reading is held while src is read, which may take long. It guards the next three.
 	reading sync.Mutex
@@ -33,7 +33,7 @@ type body struct {
 }
 
 func newBody(r *http.Request, limit int64) *body {
-	b := &body{src: r.Body, again: r.GetBody, limit: int(min(limit, 1<<30))}
+	b := &body{src: r.Body, again: r.GetBody, limit: limit}
 	if r.Body == nil || r.Body == http.NoBody {
 		b.src, b.again = nil, nil
 	}
@@ -85,7 +85,7 @@ func (b *body) prefix() (string, error) {
 		return "", err
 	}
 	defer rc.Close()
-	text, err := io.ReadAll(io.LimitReader(rc, int64(b.limit)))
+	text, err := io.ReadAll(io.LimitReader(rc, b.limit))
 	return string(text), err
 }
 
@@ -147,7 +147,7 @@ func (p *pass) Read(dst []byte) (int, error) {
 		return 0, b.readErr
 	}
 	n, err := b.src.Read(dst)
-	if !b.lost.Load() && len(b.kept)+n <= b.limit {
+	if !b.lost.Load() && int64(len(b.kept)+n) <= b.limit {
 		b.kept = append(b.kept, dst[:n]...)
 	} else if n > 0 {
 		b.lost.Store(true)

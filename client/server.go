@@ -81,7 +81,11 @@ type Client struct {
 func New(ctx context.Context, c Config) (*Client, error) {
 	out := &Client{
 		issuer: c.Issuer, key: c.Key, scope: slices.Clone(c.Scope), resource: slices.Clone(c.Resource),
-		secret: c.Auth.Secret, acr: slices.Clone(c.ACR), maxAge: c.MaxAge, bearer: c.AllowBearer, nonces: c.Nonces, now: c.Now,
+		secret: c.Auth.Secret, acr: slices.Clone(c.ACR), bearer: c.AllowBearer, nonces: c.Nonces, now: c.Now,
+	}
+	if c.MaxAge != nil {
+		age := *c.MaxAge
+		out.maxAge = &age
 	}
 	if out.nonces == nil {
 		out.nonces = &NonceJar{}
@@ -104,6 +108,13 @@ func New(ctx context.Context, c Config) (*Client, error) {
 	}
 	return out, nil
 }
+
+// String names the client and the server. Printing the fields would show secrets:
+// fmt does not ask an unexported field to redact itself.
+func (c *Client) String() string { return c.auth.String() + " at " + escape(c.issuer) }
+
+// Format prints what String returns, whatever the verb.
+func (c *Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
 
 // settle checks what does not depend on the server's metadata.
 func (c *Client) settle(conf Config) error {

@@ -231,6 +231,25 @@ func TestAuthPrintsNoSecret(t *testing.T) {
 	}
 }
 
+// B-5.3-01
+func TestAClientPrintsNoSecret(t *testing.T) {
+	s := newAuthServer(t, nil)
+	c := s.client(t, func(conf *client.Config) {
+		conf.Auth = client.Auth{Method: client.AuthSecretBasic, Secret: holdfast.NewSecret("s3cr3t")}
+		if text := fmt.Sprintf("%v %+v %#v", *conf, *conf, *conf); strings.Contains(text, "s3cr3t") {
+			t.Error("the configuration shows the secret")
+		}
+	})
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if got := fmt.Sprintf(verb, c); got != `client_secret_basic of "app" at `+s.URL {
+			t.Errorf("%s prints %q", verb, got)
+		}
+	}
+	if text := fmt.Sprintf("%+v", c.Source(client.NewMemoryStore(s.login(t, c)))); strings.Contains(text, "s3cr3t") || strings.Contains(text, "-token-") {
+		t.Error("the source shows a secret")
+	}
+}
+
 // M-2-02, M-3-02, M-5-01, M-5-02, M-5-03, M-5-04, F2-5.3.3.1-01
 func TestACertificateGoesToTheAliases(t *testing.T) {
 	s := newAuthServer(t, nil)

@@ -70,8 +70,9 @@ type Transport struct {
 
 	// OnExchange, if set, gets every attempt with its answer, credentials
 	// included: for package explain, on this machine. It is as secret as the
-	// token. A body is present only of a refusal in JSON. It is called before
-	// RoundTrip returns, by several goroutines at once.
+	// token. A body is present only of a refusal in JSON; ID counts the attempts
+	// of one RoundTrip. It is called before RoundTrip returns, by several
+	// goroutines at once.
 	OnExchange func(*holdfast.Exchange)
 
 	// Now is the clock; nil means time.Now.
@@ -189,7 +190,7 @@ func (s *settings) target(r *http.Request) (origin string, err error) {
 	}
 	for name := range r.Header {
 		if strings.EqualFold(name, "Authorization") || strings.EqualFold(name, "DPoP") {
-			return "", refuse(fmt.Sprintf("the request has the field %s already", http.CanonicalHeaderKey(name)),
+			return "", refuse("the request has an Authorization or DPoP field already",
 				"leave credentials to the Transport; the URL must not hold a user name either")
 		}
 	}

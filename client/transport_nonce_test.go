@@ -285,6 +285,30 @@ func TestConcurrentCallersOnAStaleNonce(t *testing.T) {
 	}
 }
 
+// A late answer to somebody else's request, with an older nonce, does not get
+// between a challenge and its retry.
+func TestARetryHasTheNonceOfItsChallenge(t *testing.T) {
+	a := newAPI(t, needNonce)
+	a.ring.epoch.Store(7)
+	tr := a.transport()
+	other := a.transport()
+	tr.Nonces = new(client.NonceJar)
+	other.Nonces = tr.Nonces
+	tr.OnExchange = func(x *holdfast.Exchange) {
+		if x.ID == 1 {
+			a.before = func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+				w.Header().Set("DPoP-Nonce", "n3")
+				return true
+			}
+			get(t, other, a.URL)
+			a.before = nil
+		}
+	}
+	if status, _ := get(t, tr, a.URL); status != 200 {
+		t.Errorf("status %d, nonces %q", status, a.sights()[2].Claims.Nonce)
+	}
+}
+
 func TestACallThatIsCancelledIsNotRepeated(t *testing.T) {
 	a := newAPI(t, needNonce)
 	ctx, cancel := context.WithCancel(t.Context())

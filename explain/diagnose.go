@@ -160,8 +160,8 @@ func (f *finding) asCause() Cause {
 func (s *scene) undecided(d *Diagnosis, open []*sight) {
 	d.Verdict = Undetermined
 	g := open[0]
-	for _, o := range open { // the one that says most
-		if o.said.specific() != 0 && g.said.specific() == 0 {
+	for _, o := range open { // the one that says most; a nonce challenge is a step, not the fault
+		if o.said.specific() != 0 && g.said.specific() == 0 || g.said.isNonceChallenge() && !o.said.isNonceChallenge() {
 			g = o
 		}
 	}

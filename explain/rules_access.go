@@ -32,7 +32,7 @@ func findIssuer(s *scene, g *sight) *finding {
 	about := g.said.topics&topicIssuer != 0 && !strings.Contains(strings.ToLower(g.said.quote()), "audience")
 	expected := ""
 	if r := s.resourceOf(g); r != nil && len(r.AuthorizationServers) > 0 && !slices.Contains(r.AuthorizationServers, iss) {
-		if slices.ContainsFunc(r.AuthorizationServers, func(a string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(iss, "/") }) || about || !g.dpop() && g.said.specific() == 0 {
+		if slices.ContainsFunc(r.AuthorizationServers, func(a string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(iss, "/") }) || about || g.said.topics&topicTokenKey != 0 || !g.dpop() && g.said.specific() == 0 {
 			expected = strings.Join(r.AuthorizationServers, " or ")
 			f.computed("authorization_servers of the resource metadata", iss+" (iss of the token)", expected, "token.issuer", "RFC 9728 2")
 		}

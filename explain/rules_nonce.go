@@ -125,6 +125,8 @@ func findNonceUnhandled(s *scene, g *sight) *finding {
 	f := found(High, "").stated("challenge", g.said.quote()).
 		computed("DPoP-Nonce of the answer", g.said.nonce, "", "proof.nonce", "RFC 9449 8")
 	switch {
+	case next == nil && s.usedNewest(g):
+		return nil // g was the retry: the client did what it could
 	case next == nil:
 		if before := s.nonceIgnored(g); before != nil {
 			return before
@@ -141,6 +143,12 @@ func findNonceUnhandled(s *scene, g *sight) *finding {
 		return nil
 	}
 	return f
+}
+
+// usedNewest reports whether the proof carries the latest nonce of its origin.
+func (s *scene) usedNewest(g *sight) bool {
+	newest := s.newest(g)
+	return newest != nil && g.proof != nil && g.proof.hasNonce && g.proof.nonce == newest.said.nonce
 }
 
 // nonceIgnored finds an attempt without a nonce after one was handed out for the

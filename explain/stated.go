@@ -83,10 +83,10 @@ var topicWords = []struct {
 	{words(`(token|jwt|session|credential|access)[^.]{0,40}\bexpired|\bexpired\b[^.]{0,20}token|lifetime validation|token is no longer valid|\bexp\b.{0,20}(past|claim|passed|check|failed|elapsed)|has expired`), topicExpired},
 	{words(`not (yet )?(valid|active) (yet|before|until)|not yet valid|\bnbf\b|before.{0,20}(not valid|valid from)|used before|(token|jwt)[^.]{0,30}(issued )?in the future|not active yet`), topicNotYet},
 	{words(`revoked|inactive|not active|no longer active|"?active"?:? ?false|unknown token|token.{0,20}not (found|recogni[sz]ed)|session.{0,15}(ended|terminated|closed|not active)|blacklist|blocklist`), topicRevoked},
-	{words(`audience|\baud\b|resource indicator|wrong resource|intended for|not (issued|meant|valid) for this (resource|api|server)`), topicAudience},
+	{words(`audience|\baud\b|resource indicator|wrong resource|intended for|not (issued|meant|valid) for this (resource|api|server)|for another (resource|api|audience)`), topicAudience},
 	{words(`\bissuer\b|\biss\b|untrusted (authority|issuer)`), topicIssuer},
 	{words(`scope|permission|privileges?\b|not (allowed|authorized) to|access denied|forbidden`), topicScope},
-	{words(`\bkid\b|(signing|verification|matching|public) key.{0,25}(not found|unknown|missing|not be found)|(no|unknown|unable to (find|locate|resolve)|cannot find|could not find|not find).{0,30}(signing|matching|verification|public|suitable|applicable)? ?(key|jwk)|\bjwks\b|\bjwk ?set|unresolvable key|key ?set|signature key`), topicTokenKey},
+	{words(`\bkid\b|(signing|verification|matching|public) key.{0,25}(not found|unknown|missing|not be found)|(\bno\b|unknown|unable to (find|locate|resolve)|cannot find|could not find|not find).{0,30}(signing|matching|verification|public|suitable|applicable)? ?(key|jwk)|\bjwks\b|\bjwk ?set|unresolvable key|key ?set|signature key|key that signed.{0,20}not known`), topicTokenKey},
 	{words(`(token|jwt|jws)?.{0,25}signature.{0,30}(invalid|fail|verif|mismatch|valid)|invalid.{0,20}signature|signature`), topicTokenSignature},
 	{words(`\bid[ _-]?token|refresh token.{0,30}(instead|not accepted|used as)|(token|jwt).{0,15}\btyp(e)?\b|at\+jwt|not an access token|wrong (type|kind) of token|token_use|unexpected token (type|use)`), topicTokenType},
 	{words(`(token|bearer|authorization|credential|header|jwt)[^.]{0,30}(malformed|ill.?formed|parse|decod|invalid format|segments|not (a )?(valid )?(jwt|jws|json web token))|malformed|segments|invalid (characters?|format)|not well.?formed|jwt strings? must|unparsable`), topicTokenForm},
@@ -250,6 +250,11 @@ var pageText = regexp.MustCompile(`(?is)<(script|style)\b.*?</(script|style)>|<[
 // bodyWords returns the OAuth error code and the sentence of a refusal's body.
 func bodyWords(x *sight) (code, sentence string) {
 	if m := x.json; m != nil {
+		if c, ok := holdfast.ParseCode(text(m, "code")); ok {
+			// A problem document of ours: the code is what failed; the hint beside
+			// it names everything that may be behind it.
+			return c.OAuthError(), c.Public()
+		}
 		code = firstString(m, "error", "errorCode", "error_code", "code")
 		if t := text(m, "type"); code == "" && t != "about:blank" { // RFC 9457
 			code = t

@@ -84,7 +84,7 @@ func (s *Server) readAuthorization(c *Client, q url.Values) (*authorization, err
 func checkResources(resources []string) error {
 	for _, r := range resources {
 		if _, err := fetch.Secure(r); err != nil {
-			return &failure{http.StatusBadRequest, "invalid_target", "resource: " + err.Error()}
+			return refuse("invalid_target", "resource: "+err.Error())
 		}
 	}
 	return nil
@@ -102,7 +102,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a, err := s.authorization(c, q)
-	if a == nil || !c.redirects(a.redirectURL) {
+	if a == nil { // no redirection URL that can be trusted
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}

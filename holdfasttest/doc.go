@@ -7,6 +7,6 @@
 // ways that clients have to survive; [Server.Issue] makes a token without a flow.
 //
 // Both are doubles for tests. They approve everybody, keep everything in memory
-// until the test ends, and are not meant to protect anything: package
-// authserver is the product.
+// until the test ends, and have neither client assertions (RFC 7523) nor ID
+// tokens. They are not meant to protect anything: package authserver is.
 package holdfasttest

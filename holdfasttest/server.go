@@ -43,7 +43,8 @@ type ServerConfig struct {
 	Lifetime   time.Duration // of access tokens; 0 means DefaultLifetime
 
 	// DevicePolls is how often a device is told authorization_pending before
-	// its user approves. DeviceInterval, 1 s if zero, is what it is asked to wait.
+	// its user approves. DeviceInterval, in whole seconds and 1 s if zero, is what
+	// it is asked to wait; whether it does is not checked.
 	DevicePolls    int
 	DeviceInterval time.Duration
 
