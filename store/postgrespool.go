@@ -2,82 +2,56 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"strconv"
-	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const postgresConns = 16 // per process
 
-// postgresPool is a fixed number of places for connections, which are made when
-// they are needed. When one breaks, the others are made anew as well: the
-// server has probably been restarted, and each of them would cost a call.
-type postgresPool struct {
-	config *pgx.ConnConfig
-	places chan postgresConn
-	breaks atomic.Uint64
-}
-
-// postgresConn is a connection, or the place for one.
-type postgresConn struct {
-	conn   *pgx.Conn
-	breaks uint64 // as many as there were when it was made
-}
+// postgresPool are the connections of one process, made when they are needed.
+type postgresPool struct{ pool *pgxpool.Pool }
 
 func newPostgresPool(s *source) (*postgresPool, error) {
 	u := url.URL{Scheme: "postgres", Host: s.address(), Path: "/" + s.database, RawQuery: "sslmode=disable"}
 	if s.user != "" {
 		u.User = url.User(s.user)
 	}
-	c, err := pgx.ParseConfig(u.String()) // holds no password, so its error cannot
+	c, err := pgxpool.ParseConfig(u.String()) // holds no password, so its error cannot
 	if err != nil {
 		return nil, err
 	}
 	if !s.password.IsZero() {
-		c.Password = s.password.Reveal()
+		c.ConnConfig.Password = s.password.Reveal()
 	}
-	c.TLSConfig, c.Fallbacks = s.tls, nil
-	c.ConnectTimeout = s.timeout
-	c.RuntimeParams["application_name"] = "holdfast"
-	c.RuntimeParams["statement_timeout"] = strconv.FormatInt(sweepTimeout.Milliseconds(), 10)
-	p := &postgresPool{config: c, places: make(chan postgresConn, postgresConns)}
-	for range postgresConns {
-		p.places <- postgresConn{}
+	c.ConnConfig.TLSConfig, c.ConnConfig.Fallbacks = s.tls, nil
+	c.ConnConfig.ConnectTimeout = s.timeout
+	c.ConnConfig.RuntimeParams["application_name"] = "holdfast"
+	c.ConnConfig.RuntimeParams["statement_timeout"] = strconv.FormatInt(sweepTimeout.Milliseconds(), 10)
+	c.MaxConns = postgresConns
+	pool, err := pgxpool.NewWithConfig(context.Background(), c) // connects to nothing yet
+	if err != nil {
+		return nil, err
 	}
-	return p, nil
+	return &postgresPool{pool}, nil
 }
 
 // with runs f on a connection of its own. It never runs f twice.
 func (p *postgresPool) with(ctx context.Context, f func(*pgx.Conn) error) error {
-	var c postgresConn
-	select {
-	case c = <-p.places:
-	case <-ctx.Done():
-		return fmt.Errorf("all %d connections are busy: %w", postgresConns, ctx.Err())
+	c, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return err
 	}
-	defer func() {
-		if c.conn != nil && c.conn.IsClosed() {
-			p.breaks.Add(1)
-			c.conn = nil
-		}
-		p.places <- c
-	}()
-	if c.conn != nil && c.breaks != p.breaks.Load() {
-		_ = c.conn.Close(ctx) // the server knows already, or will notice
-		c.conn = nil
+	defer c.Release()
+	err = f(c.Conn())
+	if c.Conn().IsClosed() {
+		// The server has probably been restarted: each of the others would cost
+		// a call before it is found out.
+		p.pool.Reset()
 	}
-	if c.conn == nil {
-		var err error
-		c.breaks = p.breaks.Load()
-		if c.conn, err = pgx.ConnectConfig(ctx, p.config); err != nil {
-			c.conn = nil
-			return err
-		}
-	}
-	return f(c.conn)
+	return err
 }
 
 // row runs a query of one row.
@@ -114,12 +88,4 @@ func (p *postgresPool) createTable(ctx context.Context, statements string) error
 }
 
 // close ends all connections after the calls under way.
-func (p *postgresPool) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), schemaTimeout)
-	defer cancel()
-	for range postgresConns {
-		if c := <-p.places; c.conn != nil {
-			_ = c.conn.Close(ctx)
-		}
-	}
-}
+func (p *postgresPool) close() { p.pool.Close() }
