@@ -1,5 +1,5 @@
 # holdfast: everything a contributor runs. Needs Go, make and, for the race
-# detector, a C compiler.
+# detector, a C compiler; `make test` installs the servers that tests talk to.
 
 GO       ?= go
 FUZZTIME ?= 1m
@@ -8,7 +8,7 @@ BIN      := bin
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: all demo build test bench fuzz lint docs captures clean
+.PHONY: all demo build test servers bench fuzz lint docs captures clean
 
 all: build test
 
@@ -19,13 +19,20 @@ demo: build
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/holdfast ./cmd/holdfast
 
-test:
+# Everything runs: what is missing is installed, and nothing is skipped for it.
+test: servers
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "not gofmt-clean:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
-	CGO_ENABLED=1 $(GO) test -race ./...
+	HOLDFAST_REQUIRE_SERVERS=1 CGO_ENABLED=1 $(GO) test -race ./...
 	@$(GO) test -run TestRequirementCoverage -v . | grep -E '^ +' || true
-	@if [ -f interop/go.mod ]; then cd interop && $(GO) vet ./... && $(GO) test ./...; fi
+	cd interop && $(GO) vet ./... && HOLDFAST_REQUIRE_SERVERS=1 $(GO) test ./...
+	cd extra/grpc && $(GO) vet ./... && CGO_ENABLED=1 $(GO) test -race ./...
+
+# Redis, PostgreSQL, Chromium and the Node packages that the tests talk to.
+servers:
+	@internal/testservers/install.sh
+	@interop/setup.sh
 
 # Ratios to a bare ecdsa.VerifyASN1 in the same run (x-verify); in interop the
 # same proof checked by hand over two general JWT libraries. One package at a
@@ -35,7 +42,7 @@ test:
 bench:
 	$(GO) test -run '^$$' -bench VerifyNeverSeenKey -benchtime 5s -count 3 .
 	$(GO) test -p 1 -run '^$$' -bench . -timeout 30m ./...
-	@if [ -f interop/go.mod ]; then cd interop && $(GO) test -run '^$$' -bench . -timeout 30m ./...; fi
+	cd interop && $(GO) test -p 1 -run '^$$' -bench . -timeout 30m ./...
 
 # Every fuzz target of every package, FUZZTIME each.
 fuzz:

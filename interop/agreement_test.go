@@ -88,17 +88,19 @@ func randomText(rng *mathrand.Rand) string {
 // newProofVerifier accepts every algorithm and asks for no nonce.
 func newProofVerifier(t testing.TB) *holdfast.ProofVerifier {
 	t.Helper()
+	clock, run := startedEarlier()
 	v, err := holdfast.NewProofVerifier(holdfast.ProofPolicy{
 		Algs: []holdfast.Alg{
 			holdfast.ES256, holdfast.ES384, holdfast.ES512, holdfast.PS256, holdfast.PS384, holdfast.PS512,
 			holdfast.RS256, holdfast.RS384, holdfast.RS512, holdfast.EdDSA,
 		},
 		Nonce: holdfast.NonceOptional,
-		Now:   func() time.Time { return testTime },
+		Now:   clock,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	run()
 	return v
 }
 

@@ -26,9 +26,6 @@ import (
 
 const testPassphrase = "correct horse battery staple"
 
-// cheap is the least cost that is accepted.
-func cheap() cost { return cost{time: 2, memory: 19 << 10, threads: 2} }
-
 // always is a source of one passphrase.
 func always(p string) func(context.Context, bool) (holdfast.Secret, error) {
 	return func(context.Context, bool) (holdfast.Secret, error) { return holdfast.NewSecret(p), nil }
@@ -36,11 +33,10 @@ func always(p string) func(context.Context, bool) (holdfast.Secret, error) {
 
 func openCheap(t *testing.T, path, passphrase string) *Store {
 	t.Helper()
-	s, err := Open(path, Config{Passphrase: always(passphrase)})
+	s, err := Open(path, Config{Passphrase: always(passphrase), Light: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.medium.(*file).cost = cheap()
 	return s
 }
 

@@ -21,6 +21,11 @@ type Config struct {
 	// not kept, the key that is derived from it is.
 	Passphrase func(ctx context.Context, create bool) (holdfast.Secret, error)
 
+	// Light makes a new file with the least cost that is accepted, 19 MiB of
+	// memory, for small machines; a passphrase is then five times cheaper to
+	// guess. It does not change a file that is there.
+	Light bool
+
 	Now func() time.Time // for Info.Created and Retired; nil means time.Now
 }
 
@@ -51,6 +56,9 @@ func Open(path string, c Config) (*Store, error) {
 		c.Now = time.Now
 	}
 	f := &file{path: path, passphrase: c.Passphrase, cost: defaultCost(), busy: make(chan struct{}, 1)}
+	if c.Light {
+		f.cost = lightCost()
+	}
 	return &Store{medium: f, now: c.Now}, nil
 }
 

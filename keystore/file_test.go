@@ -150,7 +150,7 @@ func TestADamagedFileIsNotOverwritten(t *testing.T) {
 func TestPassphraseIsAskedForOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.sealed")
 	var creations, openings int
-	config := Config{Passphrase: func(_ context.Context, create bool) (holdfast.Secret, error) {
+	config := Config{Light: true, Passphrase: func(_ context.Context, create bool) (holdfast.Secret, error) {
 		if create {
 			creations++
 		} else {
@@ -159,7 +159,6 @@ func TestPassphraseIsAskedForOnce(t *testing.T) {
 		return holdfast.NewSecret(testPassphrase), nil
 	}}
 	s := must(Open(path, config))(t)
-	s.medium.(*file).cost = cheap()
 	if must(s.List(t.Context()))(t); creations+openings != 0 {
 		t.Fatal("asked although there is nothing to open")
 	}
@@ -293,7 +292,7 @@ func TestFilesOfOthersAreRefused(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "keys.sealed")
 			late := openCheap(t, path, testPassphrase)
 			tt.make(t, path)
-			_, err := Open(path, Config{Passphrase: always(testPassphrase)})
+			_, err := Open(path, Config{Passphrase: always(testPassphrase), Light: true})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("open: error %v, want %q", err, tt.want)
 			}

@@ -37,10 +37,19 @@ type cost struct {
 // defaultCost is the second recommendation of RFC 9106 section 4: 64 MiB.
 func defaultCost() cost { return cost{time: 3, memory: 64 << 10, threads: 4} }
 
+// lightCost is the least that check accepts.
+func lightCost() cost { return cost{time: minTime, memory: minMemory, threads: 1} }
+
+// Bounds of a cost.
+const (
+	minTime, maxTime     = 2, 16
+	minMemory, maxMemory = 19 << 10, 256 << 10 // KiB
+	maxThreads           = 16
+)
+
 // check bounds what a file may demand of us before its passphrase is known: a
 // hostile one must not take the memory of the machine.
 func (c cost) check() error {
-	const minTime, maxTime, minMemory, maxMemory, maxThreads = 2, 16, 19 << 10, 256 << 10, 16
 	if c.time < minTime || c.time > maxTime || c.memory < minMemory || c.memory > maxMemory || c.threads < 1 || c.threads > maxThreads {
 		return fmt.Errorf("the file asks for %d passes over %d KiB in %d threads to derive its key; accepted are %d to %d passes, %d to %d KiB, 1 to %d threads: %w",
 			c.time, c.memory, c.threads, minTime, maxTime, minMemory, maxMemory, maxThreads, ErrDamaged)

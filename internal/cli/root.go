@@ -17,17 +17,20 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/holdfast-oauth/holdfast"
 )
 
 // Exit statuses of every command.
 const (
 	exitFine         = 0 // no failure
-	exitFailure      = 1 // a failure was found
+	exitFailure      = 1 // a failure was found, or a server refused
 	exitUsage        = 2 // wrong usage, or nothing could be read
-	exitUndetermined = 3 // the evidence does not decide
+	exitUndetermined = 3 // the evidence does not decide, or it could not be tried
 )
 
 // Env is what a command may use of the process.
@@ -38,6 +41,14 @@ type Env struct {
 
 	StdoutTerminal, StderrTerminal bool
 	Columns                        int // of the terminal, 0 if unknown
+
+	// Password asks somebody at the terminal without echo; nil, or
+	// errNoTerminal, if nobody is there.
+	Password func(ctx context.Context, prompt string) (holdfast.Secret, error)
+
+	Now func() time.Time // nil means time.Now
+
+	lightKeys bool // new keystores are cheap to open: set by tests only
 }
 
 // app is one run of the program.
@@ -49,20 +60,38 @@ type app struct {
 
 // problem is an error with advice, and with the status it ends in.
 type problem struct {
-	err   error
-	hints []string
+	err    error
+	hints  []string
+	status int // 0 means exitUsage
 }
 
 func (p *problem) Error() string { return p.err.Error() }
 func (p *problem) Unwrap() error { return p.err }
 
 // advise adds hints to an error.
-func advise(err error, hints ...string) error { return &problem{err, hints} }
+func advise(err error, hints ...string) error { return &problem{err: err, hints: hints} }
+
+// fail is an error that ends in another status than that of wrong usage.
+func fail(status int, err error, hints ...string) error {
+	return &problem{err: err, hints: hints, status: status}
+}
+
+// statusOf is the exit status of an error.
+func statusOf(err error) int {
+	var p *problem
+	if errors.As(err, &p) && p.status != 0 {
+		return p.status
+	}
+	return exitUsage
+}
 
 // Main runs one command line, without the name of the program, and returns the
 // exit status.
 func Main(ctx context.Context, args []string, env Env) int {
 	a := &app{Env: env}
+	if a.Now == nil {
+		a.Now = time.Now
+	}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.Stdin)
@@ -70,7 +99,7 @@ func Main(ctx context.Context, args []string, env Env) int {
 	root.SetErr(a.Stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
 		a.complain(err)
-		return exitUsage
+		return statusOf(err)
 	}
 	return a.status
 }
@@ -91,15 +120,20 @@ func (a *app) complain(err error) {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "holdfast",
-		Short: "Explain failed calls with sender-constrained tokens (OAuth DPoP)",
+		Short: "Use and explain sender-constrained tokens (OAuth DPoP)",
 		Long: `Holdfast reads captures of OAuth calls and says why a call was refused: an
 ordinary bearer failure or a failure of the proof of possession, which cause,
-how sure, and what each party should change. It works offline.
+how sure, and what each party should change. That works offline.
 
-Exit status: 0 no failure, 1 a failure was found, 2 wrong usage or nothing
-readable, 3 undetermined. Every flag can be given as an environment variable:
---public-url as HOLDFAST_PUBLIC_URL.`,
-		Example:       "  holdfast explain capture.har",
+It also gets tokens that are bound to a key and calls APIs with them: login, call,
+token, proof, logout; keys manages the keys.
+
+Exit status: 0 no failure, 1 a failure was found or a server refused, 2 wrong
+usage or nothing readable, 3 undetermined or not possible to try. Every flag can
+be given as an environment variable: --public-url as HOLDFAST_PUBLIC_URL.`,
+		Example: `  holdfast explain capture.har
+  holdfast login https://api.example.com --client-id my-tool
+  holdfast call https://api.example.com/orders`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
@@ -116,6 +150,7 @@ readable, 3 undetermined. Every flag can be given as an environment variable:
 		Args: cobra.ArbitraryArgs,
 	}
 	root.AddCommand(a.explainCommand(), a.decodeCommand(), a.checksCommand(), a.redactCommand(), a.versionCommand())
+	root.AddCommand(a.loginCommand(), a.callCommand(), a.tokenCommand(), a.proofCommand(), a.logoutCommand(), a.keysCommand())
 	return root
 }
 

@@ -16,7 +16,12 @@ var updateScripts = flag.Bool("update", false, "rewrite the expected output in t
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"holdfast": func() { os.Exit(Main(context.Background(), os.Args[1:], System())) },
+		"holdfast": func() {
+			env := System()
+			env.lightKeys = true
+			os.Exit(Main(context.Background(), os.Args[1:], env))
+		},
+		"browser": browse,
 	})
 }
 
@@ -26,6 +31,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	live := startLive(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		UpdateScripts:       *updateScripts,
@@ -33,6 +39,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CASES", cases+"/../../explain/testdata/cases")
+			live.setenv(e)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},

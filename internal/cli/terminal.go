@@ -20,6 +20,7 @@ func System() Env {
 	env := Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
 		StdoutTerminal: term.IsTerminal(out), StderrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Password: askTerminal,
 	}
 	if env.StdoutTerminal {
 		if columns, _, err := term.GetSize(out); err == nil {
