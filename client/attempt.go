@@ -103,6 +103,11 @@ func (c *trip) try(ctx context.Context) (*attempt, error) {
 	r.Trailer = c.request.Trailer
 	r.RequestURI = ""
 	a.request = r
+	back := func(bool) {}
+	if c.token.Key != nil && c.sent == 0 {
+		back = c.t.pioneers.setOut(ctx, c.origin, c.s.now, c.s.nonces.get(roleResource, c.origin) != "")
+	}
+	defer func() { back(a.response != nil) }()
 	if err := c.sign(a); err != nil {
 		return nil, err
 	}

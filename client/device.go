@@ -16,7 +16,6 @@ import (
 // Times of the device flow (RFC 8628 sections 3.2 and 3.5).
 const (
 	DefaultPollInterval = 5 * time.Second
-	MaxPollInterval     = 5 * time.Minute
 	MaxDeviceLifetime   = time.Hour // of a device code, whatever the server says
 
 	slowDown = 5 * time.Second // added for every slow_down
@@ -91,9 +90,13 @@ func readDeviceCode(o strictjson.Object, begun time.Time) (DeviceCode, time.Dura
 	d.Expires = begun.Add(lifetime)
 	interval := DefaultPollInterval
 	if v, there := o.Get("interval"); there && v.Kind() != strictjson.Null {
-		if interval, ok = seconds(o, "interval", MaxPollInterval); !ok {
+		if interval, ok = seconds(o, "interval", MaxDeviceLifetime); !ok {
 			errs = append(errs, errors.New("interval is not a positive number of seconds"))
 		}
+	}
+	// The server's interval is never shortened (RFC 8628 section 3.5).
+	if lifetime > 0 && interval >= lifetime {
+		errs = append(errs, fmt.Errorf("interval is %v, which has to be shorter than expires_in, %v", interval, lifetime))
 	}
 	return d, interval, errors.Join(errs...)
 }
@@ -137,7 +140,6 @@ func (c *Client) poll(ctx context.Context, r tokenCall, interval time.Duration, 
 		default:
 			return nil, err
 		}
-		interval = min(interval, MaxPollInterval)
 	}
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -143,7 +144,8 @@ func (c *Client) attempt(ctx context.Context, r call, target *url.URL, nonce str
 	if err := c.auth.Apply(form, header, at); err != nil {
 		return nil, &Error{Op: r.op, Err: err}
 	}
-	secrets := append(secretValues(form), c.secret.Reveal())
+	_, basic, _ := strings.Cut(header.Get("Authorization"), " ")
+	secrets := append(secretValues(form), c.secret.Reveal(), basic)
 	if r.key != nil {
 		proof, err := r.key.Prove(holdfast.ProofClaims{Method: http.MethodPost, URL: target, Nonce: nonce, Time: at})
 		if err != nil {
@@ -164,6 +166,7 @@ func (c *Client) attempt(ctx context.Context, r call, target *url.URL, nonce str
 	body, err := c.roundTrip(req, x)
 	x.Received = c.now()
 	if err != nil {
+		err = fetch.Cause(without(secrets, err)) // cut last: half a secret would not be recognised
 		x.Err = err.Error()
 		return nil, &Error{Op: r.op, Status: x.Status, Exchange: x.Redacted(), Err: err}
 	}
@@ -180,7 +183,10 @@ func (c *Client) attempt(ctx context.Context, r call, target *url.URL, nonce str
 func (c *Client) roundTrip(req *http.Request, x *holdfast.Exchange) ([]byte, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fetch.Cause(err) // without the URL, which may have a query
+		for u := (*url.Error)(nil); errors.As(err, &u); {
+			err = u.Err // without the URL, which may have a query
+		}
+		return nil, err
 	}
 	defer resp.Body.Close()
 	x.Status, x.Header = resp.StatusCode, resp.Header

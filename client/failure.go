@@ -49,6 +49,25 @@ func newFailure(r *http.Response, x *holdfast.Exchange, secrets []string) *Error
 	return e
 }
 
+// without returns err, or if its text repeats a secret an error with another
+// text: net/http quotes what it cannot read of an answer.
+func without(secrets []string, err error) error {
+	if text := scrub(err.Error(), secrets); text != err.Error() {
+		return scrubbed{err, text}
+	}
+	return err
+}
+
+// scrubbed is an error with a text of ours.
+type scrubbed struct {
+	error
+	text string
+}
+
+func (e scrubbed) Error() string { return e.text }
+
+func (e scrubbed) Unwrap() error { return e.error }
+
 // scrub takes out secrets that are long enough to be recognised.
 func scrub(s string, secrets []string) string {
 	for _, secret := range secrets {

@@ -171,10 +171,17 @@ func TestASealedGrantIsTheSameAfterwards(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	proven := 0
 	for _, r := range s.requests("/token") {
-		if !r.jkt.IsZero() && r.jkt != key.Thumbprint() {
-			t.Error("a refresh with another key")
+		if r.header.Get("DPoP") == "" || !r.jkt.IsZero() && r.jkt != key.Thumbprint() {
+			t.Error("a token request without a proof, or with another key")
 		}
+		if !r.jkt.IsZero() { // the others were asked for a nonce
+			proven++
+		}
+	}
+	if proven != 6 {
+		t.Errorf("%d token requests were proven, want the first and five refreshes", proven)
 	}
 }
 

@@ -74,7 +74,9 @@ func secretValues(form url.Values) []string {
 		"client_secret", "client_assertion", "code", "code_verifier", "refresh_token", "device_code",
 		"subject_token", "actor_token", "token", "state",
 	} {
-		out = append(out, form[name]...)
+		for _, v := range form[name] {
+			out = append(out, v, url.QueryEscape(v)) // as it was sent
+		}
 	}
 	return out
 }

@@ -156,7 +156,8 @@ func (s *source) renew(ctx context.Context, spent *Token, unsaved *Grant) (grant
 	fresh = unsaved
 	var stored *Grant
 	err = s.store.Update(ctx, func(current *Grant) (*Grant, error) {
-		if fresh != nil && (current == nil || !current.Obtained.After(fresh.Obtained)) {
+		// One that is gone was taken away, by a logout: it is not brought back.
+		if fresh != nil && current != nil && !current.Obtained.After(fresh.Obtained) {
 			current = fresh
 		} else {
 			fresh = nil

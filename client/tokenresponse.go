@@ -63,8 +63,9 @@ func (c *Client) request(ctx context.Context, r tokenCall) (*Grant, error) {
 		return nil, fault
 	}
 	// RFC 9449 section 5: of a public client the proof binds the refresh token,
-	// whatever the access token is.
-	g.RefreshBound = r.key != nil && !g.Refresh.IsZero() && c.public()
+	// whatever the access token is, if the server knows of proofs (section 5.1).
+	knows := g.Token.Key != nil || len(c.meta.DPoPSigningAlgs) > 0
+	g.RefreshBound = r.key != nil && knows && !g.Refresh.IsZero() && c.public()
 	if g.RefreshBound && g.Token.Key == nil {
 		g.warn("only the refresh token is bound to the proof key")
 	}
@@ -134,7 +135,7 @@ func (c *Client) checkBinding(g *Grant) (hint string, err error) {
 	case g.Key != nil && !c.bearer: // RFC 9449 section 5: discard it if the protection is needed
 		return "ask the server's operator to bind access tokens of this client (dpop_bound_access_tokens); AllowBearer accepts what anybody can use",
 			errors.New("token_type is Bearer although a proof was sent: the access token is not bound to the key")
-	case g.Key != nil || c.cert.IsZero():
+	case g.Key != nil || c.cert.IsZero() || !c.meta.CertificateBoundTokens:
 		g.warn("the access token is a bearer token: whoever has it can use it")
 	}
 	return "", nil

@@ -25,8 +25,10 @@ const DefaultMaxBody = 1 << 20
 //
 // It answers what a resource refuses with 401 and a known remedy, each remedy
 // once and with a new proof: a demand for a nonce, a clock that is off, a spent
-// token, a proof that a lower layer sent twice. Any other answer is returned as
-// it came; [Failure] makes an error of one. A request that must not be sent is
+// token, a proof that a lower layer sent twice. After a quiet time one request
+// goes ahead, so that many callers on a stale nonce cause one refresh; others
+// wait for its answer, half a second at most. Any other answer is returned as it
+// came; [Failure] makes an error of one. A request that must not be sent is
 // an [*Error], as is one whose body would have to be sent again and cannot be.
 //
 // A layer that retries (after 429, say) belongs above a Transport, where every
@@ -78,9 +80,10 @@ type Transport struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	setup  sync.Once
-	set    settings
-	clocks clocks
+	setup    sync.Once
+	set      settings
+	clocks   clocks
+	pioneers pioneers
 }
 
 // settings are the fields of a Transport, checked and with their defaults.

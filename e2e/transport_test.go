@@ -83,6 +83,7 @@ func TestManyCallersOnAnExpiredNonce(t *testing.T) {
 	wantStatus(t, w.get(c, "/"), http.StatusOK)
 	before, _ := w.resource.Requests()
 	w.resource.ExpireNonces()
+	w.clock.Advance(time.Minute)
 
 	if err := together(callers, func() error { return getOK(c, w.resource.URL) }); err != nil {
 		t.Fatal(err)
