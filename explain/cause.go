@@ -21,6 +21,7 @@ type cause struct {
 	rulesOut string          // what rules it out
 	beats    []string        // look-alikes that give way when this one holds
 	fix      Fix
+	unseen   bool // arises behind what a client sees: that its own side is right does not rule it out
 
 	find func(*scene, *sight) *finding // per refused exchange
 	scan func(*scene) []*finding       // over the whole scene

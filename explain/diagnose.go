@@ -210,6 +210,9 @@ func (s *scene) candidates(g *sight) []Cause {
 			continue
 		}
 		f := &finding{cause: c, at: g, conf: Low, summary: "Possible: the server's words fit, but nothing in the evidence shows it."}
+		if c.unseen && s.allFine(g) {
+			f.conf, f.summary = Medium, "Possible: the proof is right for the URL that was called, and the server compares with another: a proxy may have changed it on the way."
+		}
 		k := f.stated("the server said", g.said.quote()).asCause()
 		k.Rank = Candidate
 		out = append(out, k)
@@ -217,8 +220,12 @@ func (s *scene) candidates(g *sight) []Cause {
 	return out
 }
 
-// ruledOut reports whether every code of a cause was recomputed and passed.
+// ruledOut reports whether every code of a cause was recomputed and passed, and
+// the other side cannot see it otherwise.
 func (s *scene) ruledOut(g *sight, c *cause) bool {
+	if c.unseen {
+		return false
+	}
 	for _, code := range c.codes {
 		id, _, ok := cutLast(code.String(), '.')
 		if ok && g.outcome(id).Status != holdfast.Pass {

@@ -21,30 +21,34 @@ func targetCauses() []cause {
 			find: func(s *scene, g *sight) *finding { return s.target(g, code) },
 		}
 	}
+	behindProxy := func(c cause) cause {
+		c.unseen = true
+		return c
+	}
 	const publicURL = "configure the public URL (external URL) that clients use"
 	return []cause{
-		row("htu-scheme-mismatch-behind-proxy", "high", "the client's side is right and the server's view starts with http://", "the server's view equals the client's",
+		behindProxy(row("htu-scheme-mismatch-behind-proxy", "high", "the client's side is right and the server's view starts with http://", "the server's view equals the client's",
 			Fix{
 				ResourceServer:      "trust the proxy header X-Forwarded-Proto or Forwarded of the TLS-terminating proxy, or " + publicURL + " with https",
 				AuthorizationServer: "trust the proxy header X-Forwarded-Proto or Forwarded of the TLS-terminating proxy, or " + publicURL + " with https",
-			}),
-		row("htu-host-mismatch-behind-proxy", "high", "both hosts", "hosts equal",
+			})),
+		behindProxy(row("htu-host-mismatch-behind-proxy", "high", "both hosts", "hosts equal",
 			Fix{
 				Client:              "if it is documented, sign the URL that the server owns",
 				ResourceServer:      "let the proxy pass Host or X-Forwarded-Host, or " + publicURL,
 				AuthorizationServer: "let the proxy pass Host or X-Forwarded-Host, or " + publicURL + " (custom domain)",
-			}),
+			})),
 		row("htu-port-mismatch", "medium", "the authorities differ in port only", "ports equal after defaults",
 			Fix{
 				Client:              "leave out default ports in htu and sign the port that is used",
 				ResourceServer:      "let the proxy pass Host with the port (X-Forwarded-Port), or " + publicURL,
 				AuthorizationServer: "let the proxy pass Host with the port (X-Forwarded-Port), or " + publicURL,
 			}, "htu-host-mismatch-behind-proxy"),
-		row("htu-path-prefix-mismatch", "high", "the paths differ by a prefix", "paths equal",
+		behindProxy(row("htu-path-prefix-mismatch", "high", "the paths differ by a prefix", "paths equal",
 			Fix{
 				ResourceServer:      publicURL + ", path prefix included, or pass and trust X-Forwarded-Prefix",
 				AuthorizationServer: "compare with the original URL, not with the one relative to the mount point: " + publicURL + ", path prefix included (X-Forwarded-Prefix)",
-			}, "htu-wrong-endpoint"),
+			}, "htu-wrong-endpoint")),
 		row("htu-trailing-slash-mismatch", "medium", "only a final or double slash differs", "equal",
 			Fix{
 				Client:              "sign the URL that is sent, final slash included",
