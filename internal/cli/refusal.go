@@ -25,18 +25,25 @@ func (t *trace) explain(ctx context.Context, x *account) {
 	if err != nil || d.Verdict == explain.NoFailure {
 		return // the status says all that is known
 	}
-	a, hide := t.app, t.secretsOf(&t.exchanges[len(t.exchanges)-1])
-	a.note("why: " + hide.Replace(d.Summary))
-	if len(d.Causes) == 0 || d.Verdict != explain.Failure {
+	hide := t.secrets()
+	say := func(text string) { t.app.note(hide.Replace(text)) }
+	say("why: " + d.Summary)
+	if d.Verdict != explain.Failure {
+		for _, c := range d.Causes {
+			say(fmt.Sprintf("possible: %s (confidence %s; %s)", c.Code, c.Confidence, c.RFC))
+		}
+		for _, m := range d.Missing {
+			say("would settle it: " + m.What)
+		}
 		return
 	}
 	c := d.Causes[0]
-	a.note(fmt.Sprintf("cause: %s (confidence %s; %s)", c.Code, c.Confidence, c.RFC))
+	say(fmt.Sprintf("cause: %s (confidence %s; %s)", c.Code, c.Confidence, c.RFC))
 	for _, fix := range []struct{ who, what string }{
 		{"here", c.Fix.Client}, {"at the resource server", c.Fix.ResourceServer}, {"at the authorization server", c.Fix.AuthorizationServer},
 	} {
 		if fix.what != "" {
-			a.note("to change " + fix.who + ": " + fix.what)
+			say("to change " + fix.who + ": " + fix.what)
 		}
 	}
 }
@@ -53,11 +60,13 @@ func (x *account) resourceMetadata(ctx context.Context, last *holdfast.Exchange)
 		if c.ResourceMetadata == "" {
 			continue
 		}
+		// One only: each takes as long as the server likes, up to the timeout.
 		if r, err := f.ResourceFromChallenge(ctx, last.Request.URL, c.ResourceMetadata); err == nil {
 			if b, err := json.Marshal(r); err == nil {
 				return [][]byte{b}
 			}
 		}
+		break
 	}
 	return nil
 }
