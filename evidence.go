@@ -349,7 +349,11 @@ func gatherBlocked(ctx context.Context, e *evidence) {
 		return
 	}
 	var err error
-	if e.blocked, err = e.v.blocks.Blocked(ctx, e.holder(), e.token.ClientID); err != nil {
+	e.blocked, err = e.v.blocks.Blocked(ctx, e.holder(), e.token.ClientID)
+	if c := &e.token.Confirmation; err == nil && !e.blocked && !c.JKT.IsZero() && !c.X5T.IsZero() {
+		e.blocked, err = e.v.blocks.Blocked(ctx, c.X5T, e.token.ClientID) // bound to both: either may be blocked
+	}
+	if err != nil {
 		e.causes[causeBlocks] = err
 		return
 	}
@@ -381,7 +385,13 @@ func gatherReplay(ctx context.Context, e *evidence) {
 		seen, err = peeker.Peek(ctx, id)
 		e.first = !seen
 	} else {
-		e.first, err = e.v.policy.Replays.Use(ctx, id, e.replayUntil())
+		until := e.replayUntil()
+		e.first, err = e.v.policy.Replays.Use(ctx, id, until)
+		// Freshness was judged before the token was read, which may have taken
+		// long: by now an earlier use may be forgotten again.
+		if err == nil && e.first && e.v.now().After(until) {
+			err = errors.New("judging the request took longer than its proof is remembered")
+		}
 	}
 	if err == nil && e.first && e.have&FactNonce != 0 {
 		err = e.sameMemory(ctx)

@@ -109,10 +109,10 @@ func targetPath(r *http.Request) string {
 	if t == "" && r.URL != nil { // a request that was not read by a server
 		t = r.URL.EscapedPath()
 	}
-	if i := strings.IndexAny(t, "?#"); i >= 0 {
-		t = t[:i]
-	}
-	if i := strings.Index(t, "://"); i > 0 && !strings.HasPrefix(t, "/") { // absolute-form, RFC 9112 section 3.2.2
+	t, _, _ = strings.Cut(t, "?")
+	// A target has no fragment: net/http makes a stray "#" part of the path.
+	t = strings.ReplaceAll(t, "#", "%23")
+	if i := strings.Index(t, "://"); i > 0 && isScheme(t[:i]) { // absolute-form, RFC 9112 section 3.2.2
 		t = t[i+3:]
 		if j := strings.IndexByte(t, '/'); j >= 0 {
 			t = t[j:]

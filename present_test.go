@@ -43,6 +43,9 @@ func TestPresentTakesTheURLFromConfigurationAndTarget(t *testing.T) { // D-4.3-0
 		{"absolute form without a path", "https://api.example", "GET http://evil.example HTTP/1.1", "https://api.example/"},
 		{"a URL inside the path", "https://api.example", "GET /proxy/http://evil.example/x HTTP/1.1", "https://api.example/proxy/http://evil.example/x"},
 		{"two slashes are a path", "https://api.example", "GET //evil.example/x HTTP/1.1", "https://api.example//evil.example/x"},
+		{"a stray number sign is part of the path that the handler gets", "https://api.example", "GET /files/#../secret HTTP/1.1", "https://api.example/files/%23../secret"},
+		{"a number sign behind the query mark is not", "https://api.example", "GET /a?x#y HTTP/1.1", "https://api.example/a"},
+		{"a URL inside something that has no path", "https://api.example", "GET x:y://evil.example/a HTTP/1.1", "https://api.example/x:y://evil.example/a"},
 		{"asterisk form", "https://api.example", "OPTIONS * HTTP/1.1", "https://api.example/"},
 		{"authority form cannot lengthen the host", "https://api.example", "CONNECT .evil.example:443 HTTP/1.1", "https://api.example/.evil.example:443"},
 	} {

@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
@@ -209,6 +210,44 @@ func TestAProofStaysUsedWhenTheClockJumpsAndReturns(t *testing.T) {
 	if _, err := f.v.Verify(t.Context(), p, Requirement{}); !errors.Is(err, CodeServerReplay) {
 		t.Errorf("got %v, want %v: nobody remembers that time", err, CodeServerReplay)
 	}
+}
+
+// A request whose token takes long to read is judged by a memory of later: what
+// was recorded meanwhile may be forgotten again.
+func TestAReplayThatIsHeldUpIsNotAccepted(t *testing.T) { // D-11.1-02
+	for _, mode := range []NonceMode{NonceOptional, NonceRequired} {
+		slow := &slowTokens{}
+		f := newFixture(t, func(c *Config) {
+			slow.stubTokens = c.Tokens.(*stubTokens)
+			c.Tokens, c.Proof.Nonce = slow, mode
+			if c.Proof.Nonces, slow.err = NewNonces(NonceConfig{Now: c.Proof.Now}); slow.err != nil {
+				t.Fatal(slow.err)
+			}
+		})
+		c := f.claims()
+		c.Nonce, _ = f.v.Nonce(t.Context())
+		p := f.present(t, c)
+		if _, err := f.v.Verify(t.Context(), p, Requirement{}); err != nil {
+			t.Fatal(err)
+		}
+		slow.meanwhile = func() { f.now = f.now.Add(DefaultReplayWindow * 2) }
+		if _, err := f.v.Verify(t.Context(), p, Requirement{}); !errors.Is(err, CodeServerReplay) {
+			t.Errorf("mode %d: got %v, want %v", mode, err, CodeServerReplay)
+		}
+	}
+}
+
+// slowTokens is a reader during which time passes.
+type slowTokens struct {
+	*stubTokens
+	meanwhile func()
+}
+
+func (s *slowTokens) ReadToken(ctx context.Context, raw Secret) (*Token, error) {
+	if s.meanwhile != nil {
+		s.meanwhile()
+	}
+	return s.stubTokens.ReadToken(ctx, raw)
 }
 
 func TestReplayIDsDifferForDifferentParts(t *testing.T) {

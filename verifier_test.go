@@ -255,6 +255,28 @@ func TestObserveDoesNotLetABlockedHolderHideBehindAnotherKey(t *testing.T) {
 	}
 }
 
+// A token that is bound to a key and to a certificate has two holders.
+func TestABlockedCertificateDoesNotHideBehindAKey(t *testing.T) {
+	cert := readTestCertificate(t, "client.crt")
+	blocks := &blockedOne{}
+	f := newFixture(t, func(c *Config) { c.Blocks = blocks })
+	f.tokens.token.Confirmation.X5T = certificateThumbprint(cert)
+	present := func() *Presentation {
+		p := f.present(t, f.claims())
+		p.PeerCert = cert
+		return p
+	}
+	if _, err := f.v.Verify(t.Context(), present(), Requirement{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, holder := range []Thumbprint{f.key.Thumbprint(), certificateThumbprint(cert)} {
+		blocks.holder = holder
+		if _, err := f.v.Verify(t.Context(), present(), Requirement{}); !errors.Is(err, CodeAccessBlockedBlocked) {
+			t.Errorf("%v: got %v, want %v", holder, err, CodeAccessBlockedBlocked)
+		}
+	}
+}
+
 func TestObserveRefusesWhereNoTokenCanBeFound(t *testing.T) {
 	f := newFixture(t, nil)
 	for _, tt := range []struct {

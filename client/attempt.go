@@ -27,10 +27,11 @@ type trip struct {
 	origin  string
 	body    *body
 
-	token *Token
-	nonce string          // the latest of this trip, "" if no answer brought one
-	sent  int             // how often the request went out
-	tried map[remedy]bool // each remedy helps once
+	token   *Token
+	secrets []string        // that went out: an answer must not get them into our messages by repeating them
+	nonce   string          // the latest of this trip, "" if no answer brought one
+	sent    int             // how often the request went out
+	tried   map[remedy]bool // each remedy helps once
 }
 
 // attempt is one try with one proof.
@@ -111,6 +112,7 @@ func (c *trip) try(ctx context.Context) (*attempt, error) {
 	if err := c.sign(a); err != nil {
 		return nil, err
 	}
+	c.secrets = append(append(c.secrets, c.token.Value.Reveal()), r.Header["Dpop"]...)
 	var err error
 	if r.Body, err = c.body.next(); err != nil {
 		return nil, &Error{Op: opCall, Err: fmt.Errorf("get the request body again: %w", err)}
@@ -122,7 +124,7 @@ func (c *trip) try(ctx context.Context) (*attempt, error) {
 	c.sent += max(1, int(a.written.Load()))
 	if a.err != nil {
 		c.report(a)
-		return nil, a.err
+		return nil, clean(c.secrets, a.err)
 	}
 	// RFC 9449 section 8.2: from every answer, whatever its status.
 	if a.learned = c.s.nonces.learn(roleResource, c.origin, a.response.Header); a.learned != "" {
@@ -195,7 +197,7 @@ func (c *trip) apply(ctx context.Context, why remedy, a *attempt) error {
 
 // failed is the error for an attempt that was refused and that we cannot repeat.
 func (c *trip) failed(a *attempt, hint string, err error) *Error {
-	e := newFailure(a.response, a.exchange(), a.secrets(c.token))
+	e := newFailure(a.response, a.exchange(), c.secrets)
 	e.Hint, e.Err = hint, err
 	return e
 }
@@ -205,8 +207,8 @@ func (c *trip) failed(a *attempt, hint string, err error) *Error {
 func (c *trip) answer(a *attempt) *http.Response {
 	a.response.Request = c.request
 	if a.response.StatusCode >= http.StatusBadRequest {
-		e := newFailure(a.response, a.exchange(), a.secrets(c.token))
-		e.Hint = scrub(c.hint(a), a.secrets(c.token))
+		e := newFailure(a.response, a.exchange(), c.secrets)
+		e.Hint = scrub(c.hint(a), c.secrets)
 		a.response.Request = c.request.WithContext(context.WithValue(c.request.Context(), failureKey{}, e))
 	}
 	return a.response
@@ -238,11 +240,6 @@ func (a *attempt) exchange() *holdfast.Exchange {
 		x.Status, x.Header = a.response.StatusCode, a.response.Header.Clone()
 	}
 	return x
-}
-
-// secrets are what an answer must not get into our messages by repeating it.
-func (a *attempt) secrets(k *Token) []string {
-	return append([]string{k.Value.Reveal()}, a.request.Header["Dpop"]...)
 }
 
 // maxRefusal is how much of a refusal is read, to understand it or to let the

@@ -166,7 +166,7 @@ func (c *Client) attempt(ctx context.Context, r call, target *url.URL, nonce str
 	body, err := c.roundTrip(req, x)
 	x.Received = c.now()
 	if err != nil {
-		err = fetch.Cause(without(secrets, err)) // cut last: half a secret would not be recognised
+		err = fetch.Cause(clean(secrets, err)) // cut last: half a secret would not be recognised
 		x.Err = err.Error()
 		return nil, &Error{Op: r.op, Status: x.Status, Exchange: x.Redacted(), Err: err}
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -318,6 +320,55 @@ func TestALongDescriptionIsCutAndASecretInItIsNotRepeated(t *testing.T) {
 	}
 	if got := e.Exchange.Header.Get("Server"); got != "as [redacted]" {
 		t.Errorf("the exchange has Server %q", got)
+	}
+}
+
+// Secrets are recognised in the forms in which they were sent, too, and in what
+// net/http quotes of an answer that it cannot read.
+func TestWhatWasSentIsNotRepeated(t *testing.T) {
+	const secret = "s3cr3t/of+app=="
+	repeat := func(r *http.Request) string {
+		body, _ := io.ReadAll(r.Body)
+		return strings.Join([]string{r.Header.Get("DPoP"), r.Header.Get("Authorization"), string(body)}, " ")
+	}
+	for _, row := range []struct {
+		name   string
+		method client.AuthMethod
+		answer func(r *http.Request) (*http.Response, error)
+	}{
+		{"the header in a description", client.AuthSecretBasic, func(r *http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			answer(w, http.StatusBadRequest, map[string]any{"error": "invalid_client", "error_description": r.Header.Get("Authorization")})
+			return w.Result(), nil
+		}},
+		{"the body in a description", client.AuthSecretPost, func(r *http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			answer(w, http.StatusBadRequest, map[string]any{"error": "invalid_client", "error_description": repeat(r)})
+			return w.Result(), nil
+		}},
+		{"all of it in what is no answer", client.AuthSecretPost, func(r *http.Request) (*http.Response, error) {
+			return nil, fmt.Errorf("malformed HTTP response %q", strings.Repeat(".", 200)+repeat(r))
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newAuthServer(t, nil)
+			var sent []string
+			c := s.client(t, func(conf *client.Config) {
+				conf.Metadata, conf.Auth = &s.meta, client.Auth{Method: row.method, Secret: holdfast.NewSecret(secret)}
+				conf.HTTP = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					_, basic, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+					sent = append(sent, r.Header.Get("DPoP"), basic)
+					return row.answer(r)
+				})}
+			})
+			_, err := c.ClientCredentials(t.Context())
+			e := wantError(t, err, "[redacted]")
+			for _, v := range append(sent, secret, url.QueryEscape(secret)) {
+				if v != "" && strings.Contains(e.Error()+e.Exchange.Err, v[:min(len(v), 20)]) {
+					t.Errorf("the error repeats %d bytes that begin with %.6q", len(v), v)
+				}
+			}
+		})
 	}
 }
 

@@ -49,9 +49,9 @@ func newFailure(r *http.Response, x *holdfast.Exchange, secrets []string) *Error
 	return e
 }
 
-// without returns err, or if its text repeats a secret an error with another
+// clean returns err, or if its text repeats a secret an error with another
 // text: net/http quotes what it cannot read of an answer.
-func without(secrets []string, err error) error {
+func clean(secrets []string, err error) error {
 	if text := scrub(err.Error(), secrets); text != err.Error() {
 		return scrubbed{err, text}
 	}

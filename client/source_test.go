@@ -338,6 +338,23 @@ func TestARenewedGrantThatCouldNotBeStoredIsNotLost(t *testing.T) {
 	}
 }
 
+func TestAGrantThatWasTakenAwayIsNotBroughtBack(t *testing.T) {
+	r := newStored(t, nil)
+	store := &brittle{client.NewMemoryStore(r.grant), errors.New("disk full")}
+	ts := r.c.Source(store)
+	r.clock.pass(time.Hour)
+	if _, err := ts.Token(t.Context()); !errors.Is(err, store.broken) {
+		t.Fatalf("got %v", err)
+	}
+	store.broken = nil
+	logout := func(*client.Grant) (*client.Grant, error) { return nil, nil }
+	if err := store.Update(t.Context(), logout); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ts.Token(t.Context())
+	wantError(t, err, "there is no grant", "run the flow again")
+}
+
 // A caller that gives up does not take the renewal with it.
 func TestACallerThatGivesUpDoesNotSpoilTheRenewal(t *testing.T) {
 	r := newStored(t, nil)
@@ -369,7 +386,7 @@ func TestACallerThatGivesUpDoesNotSpoilTheRenewal(t *testing.T) {
 	}
 }
 
-// M-6.3-01: after a change of certificate the next request gets a new token.
+// M-3-02, M-6.3-01: after a change of certificate the next request gets a new token.
 func TestATokenOfAnotherCertificateIsRenewed(t *testing.T) {
 	r := newStored(t, func(c *client.Config) { c.Auth.Certificate = newCertificate(t, "app.example") })
 	store := client.NewMemoryStore(r.grant)

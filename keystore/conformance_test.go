@@ -24,6 +24,11 @@ import (
 	"github.com/holdfast-oauth/holdfast"
 )
 
+var (
+	_ Keys   = (*Store)(nil)
+	_ Values = (*Store)(nil)
+)
+
 const testPassphrase = "correct horse battery staple"
 
 // always is a source of one passphrase.

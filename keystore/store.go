@@ -201,6 +201,10 @@ func (s *Store) Update(ctx context.Context, name string, change func(old holdfas
 	if err := CheckName(name); err != nil {
 		return err
 	}
+	// Read first, so that nobody waits for a lock while a passphrase is typed.
+	if _, err := s.medium.read(ctx); err != nil {
+		return err
+	}
 	unlock, err := s.lock(ctx, name)
 	if err != nil {
 		return err
@@ -239,6 +243,9 @@ func (s *Store) Update(ctx context.Context, name string, change func(old holdfas
 
 // change edits the contents while no other goroutine and no other process does.
 func (s *Store) change(ctx context.Context, edit func(*contents) error) error {
+	if _, err := s.medium.read(ctx); err != nil { // first, as in Update
+		return err
+	}
 	unlock, err := s.lock(ctx, "")
 	if err != nil {
 		return err

@@ -390,6 +390,16 @@ func TestResourceIsFetchedAgain(t *testing.T) {
 	}
 }
 
+// PRM-7.7-01: net/http maps these names to addresses inside.
+func TestAddressesInsideOfOtherSpellings(t *testing.T) {
+	for _, host := range []string{"\uff11\uff10.1.2.3", "127\u30020\u30020\u30021", "\u24db\u24de\u24d2\u24d0\u24db\u24d7\u24de\u24e2\u24e3", "%EF%BC%91%EF%BC%90.1.2.3"} {
+		r := Resource{Resource: "https://api.example", AuthorizationServers: []string{"https://" + host + "/x"}}
+		if err := r.checkURLs("https://api.example"); err == nil {
+			t.Errorf("%s is accepted", host)
+		}
+	}
+}
+
 // PRM-7.7-01: a public document does not lead inside.
 func TestAddressesInside(t *testing.T) {
 	for host, want := range map[string]bool{
@@ -397,6 +407,7 @@ func TestAddressesInside(t *testing.T) {
 		"localhost": true, "LOCALHOST": true, "localhost.": true, "a.localhost": true,
 		"127.0.0.1": true, "127.1": true, "2130706433": true, "0x7f000001": true, "127.0.0.0x1": true, "127.0.0.1.": true,
 		"10.1.2.3": true, "192.168.0.1": true, "172.16.0.1": true, "169.254.169.254": true, "0.0.0.0": true, "224.0.0.1": true,
+		"100.63.255.255": false, "100.64.0.1": true, "100.100.100.200": true, "100.128.0.0": false,
 		"[::1]": true, "[::]": true, "[fd00::1]": true, "[fe80::1]": true, "[::ffff:10.0.0.1]": true,
 	} {
 		t.Run(host, func(t *testing.T) {

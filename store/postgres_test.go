@@ -114,6 +114,50 @@ func TestPostgres(t *testing.T) {
 			t.Errorf("Use = %v, %v, want an error", first, err)
 		}
 	})
+	t.Run("a peer that hangs up costs no connection", func(t *testing.T) {
+		r := settled(t, new(clock), postgresDSN(s)+"&prefix=hangup")
+		pool := r.backend.(*postgresReplays).pool.pool
+		id := holdfast.ReplayID{7}
+		other, err := pool.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Release()
+		tx, err := other.Begin(t.Context()) // whoever uses the same id waits for it
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), "insert into hangup_replays_1 (id, until) values ($1, now())", id[:]); err != nil {
+			t.Fatal(err)
+		}
+		made := pool.Stat().NewConnsCount()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := r.Use(ctx, id, time.Now())
+			done <- err
+		}()
+		for waiting := int64(0); waiting == 0; {
+			if len(done) > 0 {
+				t.Fatalf("Use did not wait: %v", <-done)
+			}
+			waiting = exec(t, "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%hangup_replays_1%' and pid <> pg_backend_pid()")
+		}
+		cancel()
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("Use = %v, want an answer", err)
+		}
+		if first, err := r.Use(t.Context(), id, time.Now()); first || err != nil {
+			t.Errorf("Use again = %v, %v, want a replay", first, err)
+		}
+		// One for the use that waited, if none was free.
+		if n := pool.Stat().NewConnsCount() - made; n > 1 {
+			t.Errorf("%d connections were made, want one at most", n)
+		}
+	})
 	t.Run("a lost connection costs one call", func(t *testing.T) {
 		r := settled(t, new(clock), postgresDSN(s)+"&prefix=cutoff")
 		pool := r.backend.(*postgresReplays).pool.pool

@@ -80,11 +80,11 @@ func (r *Replays) Use(ctx context.Context, id holdfast.ReplayID, until time.Time
 	if ttl > MaxReplayWindow+ClockTolerance {
 		return false, fmt.Errorf("replays: an id was to be kept for %v, at most %v", ttl, MaxReplayWindow)
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
-	if r.closed.Load() {
-		return false, errClosed
+	ctx, cancel, err := r.begin(ctx)
+	if err != nil {
+		return false, err
 	}
+	defer cancel()
 	first, m, err := r.backend.use(ctx, id, ttl)
 	if err != nil {
 		return false, fmt.Errorf("replays: %w", err)
@@ -101,11 +101,11 @@ func (r *Replays) Use(ctx context.Context, id holdfast.ReplayID, until time.Time
 // Peek reports whether id was used, without recording it. Errors as in
 // [Replays.Use].
 func (r *Replays) Peek(ctx context.Context, id holdfast.ReplayID) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
-	if r.closed.Load() {
-		return false, errClosed
+	ctx, cancel, err := r.begin(ctx)
+	if err != nil {
+		return false, err
 	}
+	defer cancel()
 	seen, m, err := r.backend.peek(ctx, id)
 	if err == nil && !seen {
 		err = r.confirm(ctx, m)
@@ -114,6 +114,24 @@ func (r *Replays) Peek(ctx context.Context, id holdfast.ReplayID) (bool, error) 
 		return false, fmt.Errorf("replays: %w", err)
 	}
 	return seen, nil
+}
+
+// begin returns the context of one call. It ends in time, but not because the
+// peer of a request hung up: a call that is broken off costs PostgreSQL the
+// connection, and peers would decide how often.
+func (r *Replays) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if r.closed.Load() {
+		return nil, nil, errClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, fmt.Errorf("replays: %w", err)
+	}
+	end := time.Now().Add(r.timeout)
+	if sooner, ok := ctx.Deadline(); ok && sooner.Before(end) {
+		end = sooner
+	}
+	call, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+	return call, cancel, nil
 }
 
 // Since returns since when the server remembers, as far as this process has

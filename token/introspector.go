@@ -24,7 +24,8 @@ type IntrospectorConfig struct {
 	// error must not hold a secret.
 	Authenticate func(ctx context.Context, r *http.Request, form url.Values) error
 
-	// Issuer is the iss of tokens of which the endpoint does not tell it.
+	// Issuer is whose tokens the endpoint speaks of: what it says of a token with
+	// another iss is not believed. A token of which it tells no iss gets this one.
 	Issuer string
 
 	// ImpliesAudience is the aud of tokens of which the endpoint tells none.
@@ -70,9 +71,11 @@ func NewIntrospector(c IntrospectorConfig) (*Introspector, error) {
 }
 
 // ReadToken implements [holdfast.TokenReader]. A token that the endpoint calls
-// inactive has the State TokenInactive. Whatever else keeps the endpoint from
-// saying "active" is an [*Error] and not held against the client: no answer, an
-// answer that cannot be read, or one that refuses our own credentials.
+// inactive has the State TokenInactive, an active one of another issuer
+// TokenUnknownKey: the endpoint cannot vouch for it. Whatever else keeps the
+// endpoint from saying "active" is an [*Error] and not held against the client:
+// no answer, an answer that cannot be read, or one that refuses our own
+// credentials.
 func (i *Introspector) ReadToken(ctx context.Context, raw holdfast.Secret) (*holdfast.Token, error) {
 	if raw.IsZero() || raw.Len() > holdfast.MaxTokenBytes {
 		return &holdfast.Token{State: holdfast.TokenMalformed}, nil
@@ -88,8 +91,12 @@ func (i *Introspector) ReadToken(ctx context.Context, raw holdfast.Secret) (*hol
 	if t.State != holdfast.TokenAuthentic {
 		return t, nil
 	}
-	if t.Issuer == "" {
+	switch t.Issuer {
+	case i.c.Issuer:
+	case "":
 		t.Issuer = i.c.Issuer
+	default: // its word is good for its own tokens only
+		t.State = holdfast.TokenUnknownKey
 	}
 	if t.Audience == nil { // absent: an empty aud is an answer
 		t.Audience = append([]string(nil), i.c.ImpliesAudience...)

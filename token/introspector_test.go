@@ -117,7 +117,10 @@ func TestIntrospectorFacts(t *testing.T) {
 		check        func(*holdfast.Token) bool
 	}{
 		{"an issuer that is not told is the configured one", `{"active":true}`, nil, func(t *holdfast.Token) bool { return t.Issuer == testIssuer }},
-		{"an issuer that is told counts", `{"active":true,"iss":"https://other.example.com"}`, implied, func(t *holdfast.Token) bool { return t.Issuer == "https://other.example.com" }},
+		{"an issuer that is told", `{"active":true,"iss":"` + testIssuer + `"}`, nil, func(t *holdfast.Token) bool { return t.Issuer == testIssuer && t.State == holdfast.TokenAuthentic }},
+		{"another issuer is not for this endpoint to vouch for", `{"active":true,"iss":"https://other.example.com"}`, implied, func(t *holdfast.Token) bool {
+			return t.Issuer == "https://other.example.com" && t.State == holdfast.TokenUnknownKey
+		}},
 		{"no audience unless the endpoint implies one", `{"active":true}`, nil, func(t *holdfast.Token) bool { return len(t.Audience) == 0 }},
 		{"an audience that the endpoint implies", `{"active":true}`, implied, func(t *holdfast.Token) bool { return slices.Equal(t.Audience, []string{"https://api.example.com"}) }},
 		{"an audience that is told counts", `{"active":true,"aud":"x"}`, implied, func(t *holdfast.Token) bool { return slices.Equal(t.Audience, []string{"x"}) }},

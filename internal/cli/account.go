@@ -45,6 +45,8 @@ type account struct {
 	secret holdfast.Secret // client secret that was just given; else it is in the store
 	store  *keystore.Store
 	base   *http.Transport
+
+	renewing chan struct{} // holds one element during a renewal, and after finish
 }
 
 // account opens a profile, which need not exist yet.
@@ -60,7 +62,7 @@ func (a *app) account(f *accountFlags) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &account{app: a, home: home, name: f.profile}
+	x := &account{app: a, home: home, name: f.profile, renewing: make(chan struct{}, 1)}
 	x.profile, x.known = all.Profiles[f.profile]
 	if x.Key == "" {
 		x.Key = f.profile
@@ -74,25 +76,28 @@ func (a *app) account(f *accountFlags) (*account, error) {
 	return x, nil
 }
 
-// loggedIn opens a profile that was logged in to, and its grant.
-func (a *app) loggedIn(ctx context.Context, f *accountFlags) (*account, *client.Grant, error) {
+// known opens a profile that was logged in to at some time.
+func (a *app) known(f *accountFlags) (*account, error) {
 	x, err := a.account(f)
 	if err != nil {
-		return nil, nil, err
-	}
-	hint := "holdfast login URL --client-id ID"
-	if x.name != defaultProfile {
-		hint += " --profile " + x.name
+		return nil, err
 	}
 	if !x.known {
-		return nil, nil, advise(fmt.Errorf("there is no profile %q", x.name), hint)
+		return nil, advise(fmt.Errorf("there is no profile %q", x.name), x.loginHint())
 	}
-	if x.base, err = a.newBase(x.CAFile); err != nil {
+	x.base, err = a.newBase(x.CAFile)
+	return x, err
+}
+
+// loggedIn opens a profile that is logged in, and its grant.
+func (a *app) loggedIn(ctx context.Context, f *accountFlags) (*account, *client.Grant, error) {
+	x, err := a.known(f)
+	if err != nil {
 		return nil, nil, err
 	}
 	text, err := x.store.Value(ctx, grantPrefix+x.name)
 	if errors.Is(err, keystore.ErrNotFound) {
-		return nil, nil, advise(fmt.Errorf("profile %q is not logged in", x.name), hint)
+		return nil, nil, x.notLoggedIn()
 	}
 	if err != nil {
 		return nil, nil, keystoreProblem(err)
@@ -102,6 +107,22 @@ func (a *app) loggedIn(ctx context.Context, f *accountFlags) (*account, *client.
 		return nil, nil, err
 	}
 	return x, g, nil
+}
+
+func (x *account) notLoggedIn() error {
+	return advise(fmt.Errorf("profile %q is not logged in", x.name), x.loginHint())
+}
+
+// loginHint is the command that would help.
+func (x *account) loginHint() string {
+	hint := "holdfast login"
+	if !x.known {
+		hint += " URL --client-id ID"
+	}
+	if x.name != defaultProfile {
+		hint += " --profile " + x.name
+	}
+	return hint
 }
 
 // parseGrant reads a stored grant with the key that it is bound to: one of those
@@ -130,10 +151,30 @@ func (x *account) parseGrant(ctx context.Context, text holdfast.Secret) (*client
 	return nil, fail(exitUndetermined, fmt.Errorf("no key named %q opens the login: %w", x.Key, failed), "log in again")
 }
 
+// finish waits for a renewal that is under way and lets no other begin. The
+// process ends after a command, also because of its time or the user: a refresh
+// token that the server rotates just then would be lost, and the login with it.
+func (x *account) finish() {
+	defer x.app.slow("finishing the renewal of the token")()
+	x.renewing <- struct{}{}
+}
+
 // Update implements [client.GrantStore] over the keystore, whose lock holds
-// between processes.
+// between processes. It is for one goroutine at a time: that of a renewal.
 func (x *account) Update(ctx context.Context, change func(*client.Grant) (*client.Grant, error)) error {
+	began := false
+	defer func() {
+		if began {
+			<-x.renewing
+		}
+	}()
 	return x.store.Update(ctx, grantPrefix+x.name, func(old holdfast.Secret) (holdfast.Secret, error) {
+		select {
+		case x.renewing <- struct{}{}:
+			began = true
+		default:
+			return old, errors.New("the command has ended")
+		}
 		var current *client.Grant
 		if !old.IsZero() {
 			var err error

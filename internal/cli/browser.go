@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +16,7 @@ func (a *app) openBrowser(address string) {
 	if len(command) > 0 {
 		// No shell: the address is one argument, whatever is in it.
 		c := exec.Command(command[0], append(command[1:], address)...)
+		c.Env = withoutPassphrase(os.Environ())
 		if err := c.Start(); err == nil {
 			_ = c.Process.Release() // it may outlive us
 			a.note("a browser was asked to open " + address)
@@ -21,6 +24,14 @@ func (a *app) openBrowser(address string) {
 		}
 	}
 	a.note("open this address in a browser on this machine: " + address)
+}
+
+// withoutPassphrase is an environment for programs that are not to have it.
+func withoutPassphrase(env []string) []string {
+	return slices.DeleteFunc(env, func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return strings.EqualFold(name, passphraseVariable) // Windows does not tell the cases apart
+	})
 }
 
 // browserCommand is the program to start, nil if there is none.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -84,6 +85,11 @@ func (a *app) call(c *cobra.Command, f *callFlags, address string) error {
 	if err != nil {
 		return err
 	}
+	w, finish, err := a.output(f.output) // before anything is sent: it cannot be taken back
+	if err != nil {
+		return err
+	}
+	defer x.finish()
 	t := &trace{app: a, verbose: f.verbose, query: r.URL.RawQuery}
 	transport := &client.Transport{
 		Tokens: x.source(g), Origins: origins, Base: x.base, AllowBearer: x.AllowBearer, Now: a.Now,
@@ -92,16 +98,19 @@ func (a *app) call(c *cobra.Command, f *callFlags, address string) error {
 	once := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := once.Do(r)
 	if err != nil {
+		if finish() == nil && f.output != "" && f.output != "-" {
+			_ = os.Remove(f.output) // it is empty, and would be in the way of the next call
+		}
 		t.explain(ctx, x)
 		return serverProblem(err)
 	}
 	defer answer.Body.Close()
-	if err := a.writeAnswer(ctx, answer, f, t.hide()); err != nil {
+	if err := errors.Join(a.writeAnswer(ctx, w, answer, f, t.hide()), finish()); err != nil {
 		return err
 	}
-	if answer.StatusCode >= http.StatusBadRequest {
+	if code := answer.StatusCode; code >= http.StatusBadRequest {
 		a.status = exitFailure
-		a.note(fmt.Sprintf("the server answered %s", answer.Status))
+		a.note(strings.TrimSpace(fmt.Sprintf("the server answered %d %s", code, http.StatusText(code))))
 		t.explain(ctx, x)
 	}
 	return nil
@@ -166,15 +175,10 @@ func (x *account) allowed(u *url.URL, more []string) ([]string, error) {
 	return origins, nil
 }
 
-// writeAnswer writes the answer where the flags say; hide is for its header.
-func (a *app) writeAnswer(ctx context.Context, r *http.Response, f *callFlags, hide *strings.Replacer) (err error) {
-	w, finish, err := a.output(f.output)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, finish()) }()
+// writeAnswer writes the answer as the flags say; hide is for its header.
+func (a *app) writeAnswer(ctx context.Context, w io.Writer, r *http.Response, f *callFlags, hide *strings.Replacer) error {
 	if f.include {
-		if _, err := fmt.Fprintf(w, "%s %s\r\n%s\r\n", r.Proto, r.Status, headerLines(r.Header, hide, "", "\r\n")); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s\r\n%s\r\n", r.Proto, printable(hide.Replace(r.Status)), headerLines(r.Header, hide, "", "\r\n")); err != nil {
 			return err
 		}
 	}
@@ -184,7 +188,7 @@ func (a *app) writeAnswer(ctx context.Context, r *http.Response, f *callFlags, h
 		defer p.stop()
 		from = p
 	}
-	_, err = io.Copy(w, from)
+	_, err := io.Copy(w, from)
 	if err == nil {
 		// When the time is over, net/http may take the end of the connection for
 		// that of the body.

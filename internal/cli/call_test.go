@@ -4,17 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-oauth/holdfast"
 	"github.com/holdfast-oauth/holdfast/client"
 	"github.com/holdfast-oauth/holdfast/holdfasttest"
+	"github.com/holdfast-oauth/holdfast/keystore"
 	"github.com/holdfast-oauth/holdfast/metadata"
 )
 
@@ -142,22 +145,25 @@ func TestStatusOfAServerProblem(t *testing.T) {
 
 func TestHeaderLinesHideWhatIsSecret(t *testing.T) {
 	tr := &trace{query: "q=secret-query"}
-	hide := tr.secretsOf(&holdfast.Exchange{Request: holdfast.Presentation{
-		Authorization: []holdfast.Secret{holdfast.NewSecret("DPoP the-access-token")}, Proofs: []holdfast.Secret{holdfast.NewSecret("the-proof-value")},
-	}})
+	for _, s := range [][2]string{{"DPoP the-access-token", "the-proof-value"}, {"DPoP the-next-token", "the-next-proof"}} {
+		tr.exchanges = append(tr.exchanges, holdfast.Exchange{Request: holdfast.Presentation{
+			Authorization: []holdfast.Secret{holdfast.NewSecret(s[0])}, Proofs: []holdfast.Secret{holdfast.NewSecret(s[1])},
+		}})
+	}
+	hide := tr.hide()
 	got := headerLines(http.Header{
 		"Authorization": {"DPoP the-access-token"}, "X-Api-Key": {"another"}, "Set-Cookie": {"a=b", "c=d"},
-		"Content-Type": {"text/plain\x1b[2J"}, "Www-Authenticate": {`DPoP error_description="the-access-token the-proof-value q=secret-query"`},
+		"Content-Type": {"text/plain\x1b[2J"}, "Www-Authenticate": {`DPoP error_description="the-access-token the-proof-value q=secret-query the-next-token"`},
 	}, hide, "< ", "\n")
 	want := `< Authorization: [redacted]
 < Content-Type: text/plain\x1b[2J
 < Set-Cookie: [redacted]
 < Set-Cookie: [redacted]
-< Www-Authenticate: DPoP error_description=\"[redacted] [redacted] [redacted]\"
+< Www-Authenticate: DPoP error_description=\"[redacted] [redacted] [redacted] [redacted]\"
 < X-Api-Key: [redacted]
 `
 	// A value without control characters is not quoted.
-	want = strings.Replace(want, `\"[redacted] [redacted] [redacted]\"`, `"[redacted] [redacted] [redacted]"`, 1)
+	want = strings.Replace(want, `\"[redacted] [redacted] [redacted] [redacted]\"`, `"[redacted] [redacted] [redacted] [redacted]"`, 1)
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
@@ -184,6 +190,13 @@ func TestTheBrowserToStart(t *testing.T) {
 	}
 }
 
+func TestTheBrowserDoesNotGetThePassphrase(t *testing.T) {
+	got := withoutPassphrase([]string{"A=1", "HOLDFAST_PASSPHRASE=" + aloud, "Holdfast_Passphrase=" + aloud, "HOLDFAST_PASSPHRASE_FILE=f"})
+	if strings.Join(got, " ") != "A=1 HOLDFAST_PASSPHRASE_FILE=f" {
+		t.Errorf("environment of %d variables", len(got))
+	}
+}
+
 func TestABodyThatBreaksOffIsNotAnAnswer(t *testing.T) {
 	r := newRecorder(t)
 	sh := newShell(t, r.caFile)
@@ -198,6 +211,57 @@ func TestABodyThatBreaksOffIsNotAnAnswer(t *testing.T) {
 	if got.status != exitUndetermined {
 		t.Errorf("status %d, stdout %q stderr %s", got.status, got.out, got.talk)
 	}
+}
+
+// What is not written cannot be sent for again.
+func TestTheOutputIsOpenedBeforeAnythingIsSent(t *testing.T) {
+	r := newRecorder(t)
+	sh := newShell(t, r.caFile)
+	if got := sh.run("", "login", r.URL, "--client-id", "my-tool", "--allow-origin", r.URL); got.status != 0 {
+		t.Fatal(got.talk)
+	}
+	dir := t.TempDir()
+	there, before := put(t, dir, "there", "x"), len(r.seen())
+	if got := sh.run("", "call", "-X", "POST", "-o", there, r.URL+"/api/orders"); got.status != exitUsage || len(r.seen()) != before {
+		t.Errorf("status %d, %d secrets were sent: %s", got.status, len(r.seen())-before, got.talk)
+	}
+	fresh := filepath.Join(dir, "new")
+	r.Close()
+	if got := sh.run("", "call", "-o", fresh, r.URL+"/api/orders"); got.status != exitUndetermined {
+		t.Errorf("status %d: %s", got.status, got.talk)
+	}
+	if _, err := os.Stat(fresh); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a call without an answer leaves a file: %v", err)
+	}
+}
+
+// The server may have rotated the refresh token already.
+func TestACommandEndsAfterTheRenewalOfItsToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &account{app: &app{}, name: "p", store: keystore.NewMemory(), renewing: make(chan struct{}, 1)}
+		answer, finished, saved := make(chan struct{}), false, false
+		go func() {
+			err := x.Update(t.Context(), func(*client.Grant) (*client.Grant, error) {
+				<-answer
+				return &client.Grant{Token: &client.Token{Value: holdfast.NewSecret("a")}}, nil
+			})
+			saved = err == nil
+		}()
+		synctest.Wait()
+		go func() { x.finish(); finished = true }()
+		synctest.Wait()
+		if finished {
+			t.Error("the command ends during the renewal")
+		}
+		close(answer)
+		synctest.Wait()
+		if !finished || !saved {
+			t.Errorf("finished %v, saved %v", finished, saved)
+		}
+		if err := x.Update(t.Context(), nil); err == nil {
+			t.Error("a renewal begins after the end of the command")
+		}
+	})
 }
 
 func TestARefusedRenewalIsARefusal(t *testing.T) {
@@ -220,7 +284,14 @@ func TestARefusedRenewalIsARefusal(t *testing.T) {
 	if got.status != exitFailure || !strings.Contains(got.talk, "invalid_grant") || strings.Contains(got.talk, "in-the-query") {
 		t.Errorf("status %d, stderr %s", got.status, got.talk)
 	}
-	if got = sh.run("", "logout"); got.status != 0 {
+	r.Close() // tokens that cannot be revoked are kept, unless told otherwise
+	if got = sh.run("", "logout"); got.status != exitUndetermined || !strings.Contains(got.talk, "the tokens are kept") {
+		t.Errorf("logout: status %d, %s", got.status, got.talk)
+	}
+	if got = sh.run("", "token"); got.status != 0 {
+		t.Errorf("token: %s", got.talk)
+	}
+	if got = sh.run("", "logout", "--forget"); got.status != 0 {
 		t.Errorf("logout: %s", got.talk)
 	}
 	if got = sh.run("", "token"); got.status != exitUsage {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -33,7 +34,9 @@ func (a *app) newBase(caFile string) (*http.Transport, error) {
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("--ca-file: %s has no certificate in PEM", caFile)
 	}
-	base.TLSClientConfig = base.TLSClientConfig.Clone()
+	if base.TLSClientConfig == nil { // so it is with GODEBUG=http2client=0
+		base.TLSClientConfig = &tls.Config{}
+	}
 	base.TLSClientConfig.RootCAs = pool
 	return base, nil
 }

@@ -31,8 +31,11 @@ func (x *account) discover(ctx context.Context, address, issuer string) (*found,
 	}
 	f := &metadata.Fetcher{HTTP: serverClient(x.base), AllowParent: true}
 	server, notServer := f.Server(ctx, address)
-	if notServer == nil {
+	switch {
+	case notServer == nil && (issuer == "" || issuer == server.Issuer):
 		return &found{server: server}, nil
+	case notServer == nil: // an API that is its own server, too, does not overrule the choice
+		notServer = fmt.Errorf("--issuer is %q, the authorization server is %q", issuer, server.Issuer)
 	}
 	if errors.Is(notServer, metadata.Unreachable) {
 		return nil, serverProblem(notServer)

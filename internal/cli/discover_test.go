@@ -43,7 +43,8 @@ func TestDiscover(t *testing.T) {
 	resource("/.well-known/oauth-protected-resource/both", "/both", "/as1", "/as2")
 	resource("/.well-known/oauth-protected-resource/none", "/none")
 	resource("/.well-known/oauth-protected-resource/lost", "/lost", "/as3")
-	resource("/elsewhere", "/hidden", "/as2") // RFC 9728 section 5: only the challenge names it
+	resource("/.well-known/oauth-protected-resource/as1", "/as1", "/as2") // both
+	resource("/elsewhere", "/hidden", "/as2")                             // RFC 9728 section 5: only the challenge names it
 	mux.HandleFunc("/hidden/orders", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Bearer, DPoP resource_metadata="`+s.URL+`/elsewhere"`)
 		w.WriteHeader(http.StatusUnauthorized)
@@ -76,6 +77,9 @@ func TestDiscover(t *testing.T) {
 		{name: "an API of several servers", path: "/both", want: "names several authorization servers", status: exitUsage},
 		{name: "the one that was chosen", path: "/both", issuer: "/as2", server: "/as2", resource: "/both"},
 		{name: "one that the API does not name", path: "/one", issuer: "/as2", want: "--issuer is", status: exitUsage},
+		{name: "the one that was chosen, of an API that is a server itself", path: "/as1", issuer: "/as2", server: "/as2", resource: "/as1"},
+		{name: "the one that was chosen, which is this one", path: "/as1", issuer: "/as1", server: "/as1"},
+		{name: "a server that was not chosen", path: "/as2", issuer: "/as1", want: "--issuer is", status: exitUndetermined},
 		{name: "an API of no server", path: "/none", want: "names no authorization server", status: exitUndetermined},
 		{name: "an API of a server that is not there", path: "/lost", want: "not there", status: exitUndetermined},
 		{name: "an API that says so in its challenge", path: "/hidden/orders", server: "/as2", resource: "/hidden"},
@@ -134,5 +138,14 @@ func TestCertificatesToTrust(t *testing.T) {
 		if _, err := a.newBase(path); err == nil || !strings.Contains(err.Error(), "--ca-file") {
 			t.Errorf("%s: error %v", name, err)
 		}
+	}
+}
+
+func TestCertificatesToTrustWithoutHTTP2(t *testing.T) {
+	r := newRecorder(t)
+	sh := newShell(t, r.caFile)
+	sh.env = append(sh.env, "GODEBUG=http2client=0")
+	if got := sh.run("", "login", r.URL, "--client-id", "my-tool"); got.status != 0 {
+		t.Errorf("status %d: %s", got.status, got.talk)
 	}
 }

@@ -215,6 +215,12 @@ func (x *account) findServer(ctx context.Context, f *loginFlags, args []string) 
 	if err != nil {
 		return nil, err
 	}
+	// The client secret, the scope and the servers of the profile are not for
+	// another authorization server.
+	if x.known && x.Issuer != found.server.Issuer {
+		return nil, advise(fmt.Errorf("profile %s is a login at %s, this is %s", x.name, x.Issuer, found.server.Issuer),
+			"--profile NAME makes another profile; holdfast logout --all removes this one")
+	}
 	x.Issuer = found.server.Issuer
 	if found.resource == nil {
 		return found.server, nil

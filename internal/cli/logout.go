@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -42,26 +43,33 @@ tried.`,
 
 func (a *app) logout(c *cobra.Command, f *logoutFlags) error {
 	ctx := c.Context()
-	x, g, err := a.loggedIn(ctx, &f.accountFlags)
+	x, err := a.known(&f.accountFlags)
 	if err != nil {
 		return err
 	}
-	if !f.forget {
-		cl, err := x.client(ctx, g.Key, nil)
-		if err != nil {
-			return err
+	had, failed := false, false
+	// Under the lock of the grant: it could be renewed meanwhile, and the new
+	// tokens would be forgotten without being revoked.
+	err = x.store.Update(ctx, grantPrefix+x.name, func(old holdfast.Secret) (holdfast.Secret, error) {
+		had = !old.IsZero()
+		if f.forget || !had {
+			return holdfast.Secret{}, nil
 		}
-		if err := cl.Revoke(ctx, g); err != nil {
-			a.note("the tokens are kept, because they still work; --forget forgets them without revoking")
-			return serverProblem(err)
-		}
-	}
-	forget := replaceBy(holdfast.Secret{})
-	if err := x.store.Update(ctx, grantPrefix+x.name, forget); err != nil {
+		err := serverProblem(x.revoke(ctx, old))
+		failed = err != nil
+		return holdfast.Secret{}, err
+	})
+	switch {
+	case failed:
+		a.note("the tokens are kept, because they still work; --forget forgets them without revoking")
+		return err
+	case err != nil:
 		return keystoreProblem(err)
+	case !had && !f.all:
+		return x.notLoggedIn()
 	}
 	if f.all {
-		if err := x.store.Update(ctx, secretPrefix+x.name, forget); err != nil {
+		if err := x.store.Update(ctx, secretPrefix+x.name, replaceBy(holdfast.Secret{})); err != nil {
 			return keystoreProblem(err)
 		}
 		if err := changeProfiles(x.home, func(p *profiles) { delete(p.Profiles, x.name) }); err != nil {
@@ -72,6 +80,21 @@ func (a *app) logout(c *cobra.Command, f *logoutFlags) error {
 	if f.forget {
 		what = "forgotten, not revoked"
 	}
-	a.note(fmt.Sprintf("profile %s: tokens %s", x.name, what))
+	if had {
+		a.note(fmt.Sprintf("profile %s: tokens %s", x.name, what))
+	}
 	return nil
+}
+
+// revoke revokes the tokens of a stored grant.
+func (x *account) revoke(ctx context.Context, stored holdfast.Secret) error {
+	g, err := x.parseGrant(ctx, stored)
+	if err != nil {
+		return err
+	}
+	c, err := x.client(ctx, g.Key, nil)
+	if err != nil {
+		return err
+	}
+	return c.Revoke(ctx, g)
 }

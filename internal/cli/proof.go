@@ -76,6 +76,7 @@ func (a *app) proofKey(c *cobra.Command, f *proofFlags) (*holdfast.Key, holdfast
 		if err != nil {
 			return nil, holdfast.Secret{}, err
 		}
+		defer x.finish()
 		t, err := x.source(g).Token(ctx)
 		if err != nil {
 			return nil, holdfast.Secret{}, serverProblem(err)

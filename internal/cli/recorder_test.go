@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"encoding/pem"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -136,6 +137,13 @@ func (r *recorder) api(w http.ResponseWriter, q *http.Request) {
 	case strings.HasPrefix(q.URL.Path, "/api/refused"):
 		w.Header().Set("WWW-Authenticate", `DPoP error="invalid_token", error_description="the token `+token+` is not for `+q.URL.RawQuery+`"`)
 		w.WriteHeader(http.StatusUnauthorized)
+	case q.URL.Path == "/api/status":
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 403 no \x1b[2J"+token+"\r\nContent-Length: 0\r\n\r\n")
 	case q.URL.Path == "/api/broken":
 		w.Header().Set("Content-Length", "8")
 		_, _ = w.Write([]byte("half"))

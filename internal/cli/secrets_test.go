@@ -75,6 +75,7 @@ func TestNoCommandShowsASecret(t *testing.T) {
 		{"a refused login", "", []string{"login", r.URL, "--client-id", "refused", "--profile", "refused"}, 1, false},
 		{"call", "", []string{"call", "-v", "-i", r.URL + "/api/orders?" + query}, 0, false},
 		{"a refused call", "", []string{"call", "-v", "-i", r.URL + "/api/refused?" + query}, 1, false},
+		{"a refused call with a status line of its own", "", []string{"call", "-v", "-i", r.URL + "/api/status?" + query}, 1, false},
 		{"a call that is not allowed", "", []string{"call", "-v", "https://other.example/?" + query}, 2, false},
 		{"a call that nobody answers", "", []string{"call", "-v", "--allow-origin", "https://127.0.0.1:1", "https://127.0.0.1:1/?" + query}, 3, false},
 		{"describe the token", "", []string{"token"}, 0, false},
@@ -97,6 +98,9 @@ func TestNoCommandShowsASecret(t *testing.T) {
 				printed += got.out
 			} else if got.out == "" {
 				t.Error("no answer")
+			}
+			if strings.ContainsRune(printed, '\x1b') {
+				t.Error("an escape sequence is printed")
 			}
 			for _, secret := range append(r.seen(), aloud, jobSecret, privateKey, privateKey[24:], query, "wrong-passphrase-K7wQ") {
 				if strings.Contains(printed, secret) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode"
@@ -85,8 +86,9 @@ func after(d time.Duration, f func()) (stop func()) {
 	}
 }
 
-// printable makes a line of talk safe for the terminal: file names and values
-// in it may come from elsewhere.
+// printable makes talk safe for the terminal: file names and values in it may
+// come from elsewhere. A further line is set in, so that none can pass for one
+// of ours.
 func printable(s string) string {
 	for _, r := range s {
 		if r != '\n' && !unicode.IsPrint(r) {
@@ -94,7 +96,7 @@ func printable(s string) string {
 			return q[1 : len(q)-1]
 		}
 	}
-	return s
+	return strings.ReplaceAll(s, "\n", "\n    ")
 }
 
 // output returns stdout, or the named file and how to finish it. A file that is

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -71,8 +72,13 @@ func TestWidth(t *testing.T) {
 
 func TestTalkIsPrintable(t *testing.T) {
 	var b bytes.Buffer
-	a := &app{Env: Env{Stderr: &b}}
+	a := &app{Env: Env{Stderr: &b}, running: true}
 	a.note("not read: \x1b[2Jfile.har")
+	// Such as the names in a certificate that x509 lists.
+	a.complain(errors.New("valid for a\nholdfast: hint: do this, not for b"))
+	if n := strings.Count("\n"+b.String(), "\nholdfast: "); n != 2 {
+		t.Errorf("%d lines begin like ours, want 2:\n%s", n, b.String())
+	}
 	if strings.ContainsRune(b.String(), '\x1b') {
 		t.Errorf("%q has an escape sequence", b.String())
 	}

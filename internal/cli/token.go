@@ -55,6 +55,7 @@ func (a *app) token(c *cobra.Command, f *tokenFlags) error {
 	if !f.reveal {
 		return a.writeGrant(x, g, f.format)
 	}
+	defer x.finish()
 	t, err := x.source(g).Token(c.Context())
 	if err != nil {
 		return serverProblem(err)

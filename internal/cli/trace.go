@@ -33,7 +33,7 @@ func (t *trace) add(x *holdfast.Exchange) {
 	if !t.verbose {
 		return
 	}
-	safe, hide := c.Redacted(), t.secretsOf(&c)
+	safe, hide := c.Redacted(), t.secrets()
 	var b strings.Builder
 	fmt.Fprintf(&b, "* attempt %d\n> %s %s\n", c.ID, printable(c.Request.Method), printable(safe.Request.URL))
 	b.WriteString(headerLines(c.RequestHeader, hide, "> ", "\n"))
@@ -51,34 +51,34 @@ func (t *trace) corrected(origin string, by time.Duration) {
 	t.app.note(fmt.Sprintf("the clock of %s differs by %s: proofs for it are made by its clock", origin, by.Round(time.Second)))
 }
 
-// hide takes secrets out of what an answer repeats of its request.
+// hide takes secrets out of what an answer repeats.
 func (t *trace) hide() *strings.Replacer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.exchanges) == 0 {
-		return strings.NewReplacer()
-	}
-	return t.secretsOf(&t.exchanges[len(t.exchanges)-1])
+	return t.secrets()
 }
 
 // minSecret is the length from which a text is taken for a secret when an answer
 // repeats it.
 const minSecret = 8
 
-// secretsOf replaces the secrets of a request: its credentials and its query.
-func (t *trace) secretsOf(x *holdfast.Exchange) *strings.Replacer {
+// secrets replaces the credentials of every attempt so far, and the query. t.mu
+// is held.
+func (t *trace) secrets() *strings.Replacer {
 	var pairs []string
 	add := func(secret string) {
 		if len(secret) >= minSecret {
 			pairs = append(pairs, secret, redactedText)
 		}
 	}
-	for _, s := range x.Request.Authorization {
-		_, token, _ := strings.Cut(s.Reveal(), " ")
-		add(token)
-	}
-	for _, s := range x.Request.Proofs {
-		add(s.Reveal())
+	for _, x := range t.exchanges {
+		for _, s := range x.Request.Authorization {
+			_, token, _ := strings.Cut(s.Reveal(), " ")
+			add(token)
+		}
+		for _, s := range x.Request.Proofs {
+			add(s.Reveal())
+		}
 	}
 	add(t.query)
 	return strings.NewReplacer(pairs...)

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Timeout is how long one request may take, body included, where the caller
@@ -48,6 +49,9 @@ func Secure(raw string) (*url.URL, error) {
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":
 		return nil, errors.New("not an absolute URL")
+	case strings.IndexFunc(u.Host, func(c rune) bool { return c > unicode.MaxASCII }) >= 0:
+		// net/http maps it to an ASCII name: some digits and dots to 127.0.0.1.
+		return nil, errors.New("a URL whose host is not ASCII: its A-label (xn--) is needed")
 	case u.User != nil:
 		return nil, errors.New("a URL with user information")
 	case u.Fragment != "" || strings.Contains(raw, "#"):
