@@ -117,6 +117,10 @@ func NewNonces(c NonceConfig) (*Nonces, error) {
 	return n, nil
 }
 
+// Lifetime returns how long a nonce is current. A [NonceSource] that tells it lets
+// a verifier refuse, when it is made, a replay cache that remembers for less.
+func (n *Nonces) Lifetime() time.Duration { return n.lifetime }
+
 // Issue returns a new nonce of 48 characters.
 func (n *Nonces) Issue(context.Context) (string, error) {
 	var at [8]byte

@@ -243,8 +243,8 @@ func (v *engine) settleReplays(p *ProofPolicy) []error {
 	window := p.MaxAge + p.Skew + 2*time.Second
 	if p.Nonces != nil && (p.Nonce == NonceRequired || p.Nonce == NonceForStale) {
 		window = max(window, DefaultNonceLifetime+nonceAhead+2*time.Second)
-		if n, ok := p.Nonces.(*Nonces); ok {
-			window = max(window, n.lifetime+nonceAhead+2*time.Second)
+		if n, ok := p.Nonces.(interface{ Lifetime() time.Duration }); ok {
+			window = max(window, n.Lifetime()+nonceAhead+2*time.Second)
 		}
 	}
 	if p.Replays == nil {

@@ -448,3 +448,26 @@ func TestConcurrentUseOfOneProof(t *testing.T) { // D-11.1-03
 		t.Errorf("accepted %d times", accepted.Load())
 	}
 }
+
+// nonceSourceOf is a source of another package that tells how long a nonce lives.
+type nonceSourceOf struct {
+	stubNonces
+	lifetime time.Duration
+}
+
+func (n nonceSourceOf) Lifetime() time.Duration { return n.lifetime }
+
+func TestAReplayCacheHasToOutliveTheNonces(t *testing.T) {
+	short, err := NewReplays(ReplayConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := ProofPolicy{Nonces: nonceSourceOf{lifetime: time.Hour}, Replays: short}
+	if _, err := NewProofVerifier(p); err == nil {
+		t.Error("nonces that live longer than the cache remembers are accepted")
+	}
+	p.Replays = nil
+	if _, err := NewProofVerifier(p); err != nil {
+		t.Errorf("a cache of its own: %v", err)
+	}
+}

@@ -125,6 +125,10 @@ func (c *NonceKeysConfig) settle() error {
 	return errors.Join(errs...)
 }
 
+// Lifetime returns how long a nonce is current: a verifier wants a replay cache
+// that remembers for longer.
+func (n *NonceKeys) Lifetime() time.Duration { return n.config.Lifetime }
+
 // Issue returns a new nonce.
 func (n *NonceKeys) Issue(ctx context.Context) (string, error) {
 	s, err := n.source()

@@ -37,12 +37,17 @@ type IntrospectorConfig struct {
 	HTTP *http.Client // nil means a client of its own
 }
 
+// MaxQuestions is how many tokens an [Introspector] asks about at once; further
+// callers wait. A stranger who sends invented tokens costs one question each.
+const MaxQuestions = 64
+
 // Introspector asks the issuer about each token (RFC 7662). It keeps no answers:
 // put a [Cache] in front of it. Safe for concurrent use; there is no usable zero
 // value.
 type Introspector struct {
-	c    IntrospectorConfig
-	http *http.Client
+	c      IntrospectorConfig
+	http   *http.Client
+	places chan struct{} // one for each question under way
 }
 
 // NewIntrospector checks the configuration and reports every mistake at once. It
@@ -67,7 +72,7 @@ func NewIntrospector(c IntrospectorConfig) (*Introspector, error) {
 		return nil, err
 	}
 	c.ImpliesAudience = append([]string(nil), c.ImpliesAudience...)
-	return &Introspector{c: c, http: fetch.Client(c.HTTP)}, nil
+	return &Introspector{c: c, http: fetch.Client(c.HTTP), places: make(chan struct{}, MaxQuestions)}, nil
 }
 
 // ReadToken implements [holdfast.TokenReader]. A token that the endpoint calls
@@ -124,6 +129,12 @@ func (i *Introspector) ask(ctx context.Context, raw holdfast.Secret) ([]byte, er
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }
 	if r.Body, err = r.GetBody(); err != nil {
 		return nil, refusal(opIntrospection, i.c.Endpoint, nil, err)
+	}
+	select {
+	case i.places <- struct{}{}:
+		defer func() { <-i.places }()
+	case <-ctx.Done():
+		return nil, refusal(opIntrospection, i.c.Endpoint, nil, ctx.Err())
 	}
 	answer, err := i.http.Do(r)
 	if err != nil {

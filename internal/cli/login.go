@@ -221,6 +221,11 @@ func (x *account) findServer(ctx context.Context, f *loginFlags, args []string) 
 		return nil, advise(fmt.Errorf("profile %s is a login at %s, this is %s", x.name, x.Issuer, found.server.Issuer),
 			"--profile NAME makes another profile; holdfast logout --all removes this one")
 	}
+	if found.resource != nil && f.issuer == "" && !x.known && !x.secret.IsZero() {
+		// An API is not asked where a client secret goes.
+		return nil, advise(fmt.Errorf("%s names the authorization server %s, and a client secret is sent only to one that you name",
+			fetch.Shown(found.resource.Resource), found.server.Issuer), "--issuer "+found.server.Issuer+", if the client is registered there")
+	}
 	x.Issuer = found.server.Issuer
 	if found.resource == nil {
 		return found.server, nil
