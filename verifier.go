@@ -171,10 +171,10 @@ func NewVerifier(c Config) (*Verifier, error) {
 		problem("Accept has the unknown value %d", c.Accept)
 	}
 	if c.Replicas > 1 && c.Proof.Replays == nil {
-		problem("%d replicas need a shared Proof.Replays", c.Replicas)
+		problem("%d replicas need a shared Proof.Replays, as store.OpenReplays gives", c.Replicas)
 	}
 	if c.Replicas > 1 && c.Proof.Nonces == nil {
-		problem("%d replicas need a shared Proof.Nonces", c.Replicas)
+		problem("%d replicas need a shared Proof.Nonces, as store.OpenNonceKeys gives", c.Replicas)
 	}
 	v.hashedTokens, _ = c.Tokens.(hashedTokenReader)
 	errs = append(errs, v.settle(c.Proof, NonceOptional)...)
@@ -228,7 +228,7 @@ func (v *engine) settle(p ProofPolicy, byRole NonceMode) []error {
 			problem("Nonces is required at an authorization server; NonceOptional turns them off")
 		}
 	} else if p.Nonces == nil && p.Nonce != NonceOptional {
-		problem("the nonce mode needs Nonces")
+		problem("the nonce mode needs Nonces, as NewNonces makes them")
 	}
 	if p.Now == nil {
 		p.Now = time.Now

@@ -8,5 +8,5 @@
 //
 // Both are doubles for tests. They approve everybody, keep everything in memory
 // until the test ends, and have neither client assertions (RFC 7523) nor ID
-// tokens. They are not meant to protect anything: package authserver is.
+// tokens. They are not meant to protect anything.
 package holdfasttest

@@ -112,7 +112,7 @@ func (g *Guard) problem(code holdfast.Code) []byte {
 		problemType + code.String(), code.Public(), code.Status(), code.String(), code.OAuthError(),
 		check.ID, check.RFC, hint, g.now().UTC().Format(time.RFC3339),
 	}) // strings and a number: it cannot fail
-	return b
+	return append(b, '\n') // a terminal shows it
 }
 
 func checksByCode() map[holdfast.Code]holdfast.CheckInfo {

@@ -71,6 +71,7 @@ func parseDSN(dsn string) (*source, error) {
 		s.postgres, secured = true, !fetch.Loopback(s.host)
 	default:
 		problem("scheme is %.20q, want redis, rediss, valkey, valkeys, postgres or postgresql", u.Scheme)
+		secured = true // whatever it was to be
 	}
 	if s.port == "" {
 		if s.port = portValkey; s.postgres {

@@ -282,7 +282,7 @@ func (a *app) keysDeleteCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.yes, "yes", false, "needed, because there is no way back")
 	return a.keysSub(c, &f, func(c *cobra.Command, x *account, name string, _ []string) error {
 		if !f.yes {
-			return advise(fmt.Errorf("this would delete %s for good", strings.TrimSpace(name)), "add --yes if that is meant")
+			return advise(fmt.Errorf("this would delete %s for good: every key of that name, and the use of the tokens that are bound to it", strings.TrimSpace(name)), "add --yes if that is meant")
 		}
 		if t, err := holdfast.ParseThumbprint(name); err == nil {
 			if err := x.store.DeleteKey(c.Context(), t); !errors.Is(err, keystore.ErrNotFound) {

@@ -46,8 +46,8 @@ Settings are kept as a profile in config.json in the folder of --home; it holds
 no secret. Exit status: 0 logged in, 1 refused by the server, 2 wrong usage, 3 it
 could not be tried.`,
 		Example: `  holdfast login https://api.example.com --client-id my-tool --scope orders.read
-  holdfast login https://as.example.com --client-id my-tool --device --allow-origin https://api.example.com
-  holdfast login https://as.example.com --client-id job --client-credentials --client-secret-file secret.txt`,
+  holdfast login https://as.example.com --client-id my-tool --device --resource https://api.example.com --allow-origin https://api.example.com
+  holdfast login https://as.example.com --client-id job --client-credentials --client-secret-file secret.txt --resource https://api.example.com --allow-origin https://api.example.com`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.login(c, &f, args) },
 	}
@@ -163,6 +163,9 @@ func (a *app) loginAccount(c *cobra.Command, f *loginFlags) (*account, error) {
 	x.secret = secret
 	if err := x.settle(c, f); err != nil {
 		return nil, err
+	}
+	if f.clientCredentials && (x.ClientAuth == "" || x.ClientAuth == string(client.AuthNone)) {
+		return nil, advise(errors.New("--client-credentials is for a client with a secret"), "--client-secret-file FILE, or - for stdin")
 	}
 	x.base, err = a.newBase(x.CAFile)
 	return x, err

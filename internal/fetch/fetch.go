@@ -48,7 +48,7 @@ func Secure(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":
-		return nil, errors.New("not an absolute URL")
+		return nil, errors.New("not an absolute URL such as https://api.example.com/orders")
 	case strings.IndexFunc(u.Host, func(c rune) bool { return c > unicode.MaxASCII }) >= 0:
 		// net/http maps it to an ASCII name: some digits and dots to 127.0.0.1.
 		return nil, errors.New("a URL whose host is not ASCII: its A-label (xn--) is needed")
