@@ -65,6 +65,9 @@ func newAPI(t testing.TB, change func(*api, *holdfast.Config)) *api {
 	a.ring.now = a.now
 	a.Server = httptest.NewUnstartedServer(http.HandlerFunc(a.handle))
 	a.EnableHTTP2 = true
+	// Enough for every caller of a test: when the streams of a connection are used
+	// up, net/http dials many more and fails requests on those that it gives up.
+	a.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 4096}
 	a.Config.ErrorLog = log.New(io.Discard, "", 0) // connections that a test gives up
 	c := holdfast.Config{
 		Tokens: a, Issuers: []string{"https://as.example"}, Audience: []string{"https://api.example"},
