@@ -13,12 +13,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/holdfast-oauth/holdfast"
+	"github.com/holdfast-oauth/holdfast/keystore"
 	"github.com/holdfast-oauth/holdfast/metadata"
 	"github.com/holdfast-oauth/holdfast/resource"
 )
@@ -192,8 +194,47 @@ func TestHoldfastWithABrowser(t *testing.T) {
 		}
 	})
 
+	t.Run("a key that is not the token's", func(t *testing.T) { wrongKey(t, as, s, p, tab) })
 	t.Run("a token that was revoked", func(t *testing.T) { revoked(t, as, s, p, tab) })
 	t.Run("a server that ignores proofs", func(t *testing.T) { ignored(t, as, s, p, tab) })
+}
+
+// wrongKey logs in, and then puts another key to the stored token: what is left
+// when a key was made anew and the token was kept.
+func wrongKey(t *testing.T, as *npmProvider, s *site, p *program, tab context.Context) {
+	api := s.protect(t, "/other-key", as.trusted(t))
+	profile := []string{"--profile", "mixed"}
+	login := p.login(t, tab, append(profile, as.Strict, "--client-id", "native", "--scope", "read", "--resource", api, "--allow-origin", s.URL)...)
+	if login.status != 0 {
+		t.Fatalf("login %+v", login)
+	}
+	env := map[string]string{}
+	for _, v := range p.env {
+		name, value, _ := strings.Cut(v, "=")
+		env[name] = value
+	}
+	keys, err := keystore.Open(filepath.Join(env["HOLDFAST_HOME"], "keys.sealed"), keystore.Config{
+		Passphrase: func(context.Context, bool) (holdfast.Secret, error) {
+			return holdfast.NewSecret(env["HOLDFAST_PASSPHRASE"]), nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := keys.Rotate(t.Context(), "mixed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound := regexp.MustCompile(`"jkt":"[^"]*"`)
+	if err := keys.Update(t.Context(), "grant.mixed", func(old holdfast.Secret) (holdfast.Secret, error) {
+		return holdfast.NewSecret(bound.ReplaceAllString(old.Reveal(), `"jkt":"`+other.Thumbprint().String()+`"`)), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	o := p.run(t, append([]string{"call", api}, profile...)...)
+	if o.status != 1 || !strings.Contains(o.stderr, "cause: binding-key-mismatch") {
+		t.Errorf("status %d, want 1; stderr:\n%s", o.status, o.stderr)
+	}
 }
 
 // revoked logs in for a resource that introspects, revokes the grant behind the
