@@ -58,11 +58,14 @@ var rooms = map[string]room{
 	"internal/egress":    {ours: below3},
 	"internal/inspector": {ours: below3},
 	"internal/mcpserver": {ours: below3, theirs: []string{"github.com/modelcontextprotocol/go-sdk"}},
-	"internal/login":     {ours: below3},
+	"internal/login":     {ours: below3, theirs: []string{"golang.org/x/crypto"}},
 	"holdfasttest":       {ours: below3},
 
+	"internal/issuer": {ours: below4},
+	"internal/up":     {ours: below4},
+
 	// pflag is the flag package of cobra: its types are in the signatures.
-	"internal/cli": {ours: below4, theirs: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"}},
+	"internal/cli": {ours: append([]string{"internal/issuer", "internal/up"}, below4...), theirs: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"}},
 	"cmd/holdfast": {ours: []string{"internal/cli"}},
 
 	// Conformance of what others may implement, and real servers: for tests.
