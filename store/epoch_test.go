@@ -46,7 +46,7 @@ func newLossy(t *testing.T) (*lossy, *clock, *Replays) {
 	t.Helper()
 	c := new(clock)
 	l := &lossy{ids: map[holdfast.ReplayID]bool{}}
-	r := &Replays{backend: l, timeout: time.Minute}
+	r := &Replays{backend: l, calls: calls{timeout: time.Minute}}
 	r.memory.now, r.memory.look, r.memory.limit = c.now, l.look, time.Minute
 	if err := r.refresh(t.Context()); err != nil {
 		t.Fatal(err)

@@ -1,9 +1,8 @@
 package store
 
 import (
+	"bytes"
 	"context"
-	"iter"
-	"slices"
 	"sync"
 	"time"
 )
@@ -15,7 +14,7 @@ func NewMemory(now func() time.Time) Store {
 	if now == nil {
 		now = time.Now
 	}
-	return &memoryStore{now: now, records: map[place]Record{}}
+	return &records{now: now, backend: &memoryRecords{held: map[place]Record{}}}
 }
 
 // place is where a record is.
@@ -24,107 +23,90 @@ type place struct {
 	key  [32]byte
 }
 
-type memoryStore struct {
-	now     func() time.Time
-	mu      sync.RWMutex // guards what follows
-	records map[place]Record
-	writes  int // since the last sweep
+type memoryRecords struct {
+	mu     sync.RWMutex // guards what follows
+	held   map[place]Record
+	writes int // since the last sweep
 }
 
 // sweepAfter is how many writes there are between two searches for expired
 // records, at least: as many as there are records, so that a write costs O(1).
 const sweepAfter = 1024
 
-func (m *memoryStore) live(p place) (Record, bool) {
-	r, ok := m.records[p]
-	if ok && !r.Expires.IsZero() && !m.now().Before(r.Expires) {
-		return Record{}, false
-	}
-	return r, ok
+func (m *memoryRecords) live(p place, now int64) (Record, bool) {
+	r, ok := m.held[p]
+	return r, ok && now < r.expiry()
 }
 
-func (m *memoryStore) Get(_ context.Context, k Kind, key [32]byte) (Record, error) {
+func (m *memoryRecords) get(_ context.Context, k Kind, key [32]byte, now int64) (Record, error) {
 	m.mu.RLock()
-	defer m.mu.RUnlock()
-	r, ok := m.live(place{k, key})
+	r, ok := m.live(place{k, key}, now)
+	m.mu.RUnlock()
 	if !ok {
 		return Record{}, ErrNotFound
 	}
-	r.Body = slices.Clone(r.Body)
+	r.Body = bytes.Clone(r.Body) // what is held is replaced, never changed
 	return r, nil
 }
 
-func (m *memoryStore) Create(_ context.Context, r Record) error {
-	if err := r.check(); err != nil {
-		return err
-	}
+func (m *memoryRecords) create(_ context.Context, r Record, now int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.live(place{r.Kind, r.Key}); ok {
+	if _, ok := m.live(place{r.Kind, r.Key}, now); ok {
 		return ErrExists
 	}
-	r.Version = 1
-	m.put(r)
+	m.put(r, now)
 	return nil
 }
 
-func (m *memoryStore) Swap(_ context.Context, r Record) error {
-	if err := r.check(); err != nil {
-		return err
-	}
+func (m *memoryRecords) swap(_ context.Context, r Record, now int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	old, ok := m.live(place{r.Kind, r.Key})
-	if !ok || old.Version != r.Version {
+	old, ok := m.live(place{r.Kind, r.Key}, now)
+	if !ok || old.Version != r.Version || old.Owner != r.Owner {
 		return ErrConflict
 	}
-	r.Owner, r.Version = old.Owner, old.Version+1
-	m.put(r)
+	r.Version++
+	m.put(r, now)
 	return nil
 }
 
-// put stores a copy. The caller holds mu.
-func (m *memoryStore) put(r Record) {
-	if m.writes++; m.writes > max(sweepAfter, len(m.records)) {
+// put keeps a copy. The caller holds mu.
+func (m *memoryRecords) put(r Record, now int64) {
+	if m.writes++; m.writes > max(sweepAfter, len(m.held)) {
 		m.writes = 0
-		now := m.now()
-		for p, old := range m.records {
-			if !old.Expires.IsZero() && !now.Before(old.Expires) {
-				delete(m.records, p)
+		for p, old := range m.held {
+			if now >= old.expiry() {
+				delete(m.held, p)
 			}
 		}
 	}
-	if !r.Expires.IsZero() {
-		r.Expires = r.Expires.Truncate(time.Millisecond)
-	}
-	r.Body = slices.Clone(r.Body)
-	m.records[place{r.Kind, r.Key}] = r
+	r.Expires = expiryTime(r.expiry())
+	r.Body = append([]byte(nil), r.Body...)
+	m.held[place{r.Kind, r.Key}] = r
 }
 
-func (m *memoryStore) Delete(_ context.Context, k Kind, key [32]byte) error {
+func (m *memoryRecords) remove(_ context.Context, k Kind, key [32]byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.records, place{k, key})
+	delete(m.held, place{k, key})
 	return nil
 }
 
-func (m *memoryStore) List(_ context.Context, k Kind, owner string) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
+// pages returns everything at once: it is a copy of what is in memory anyway.
+func (m *memoryRecords) pages(k Kind, owner string) func(context.Context, int64) ([]Record, bool, error) {
+	return func(_ context.Context, now int64) ([]Record, bool, error) {
 		m.mu.RLock()
+		defer m.mu.RUnlock()
 		var found []Record
-		for p := range m.records {
-			if r, ok := m.live(p); ok && p.kind == k && (owner == "" || r.Owner == owner) {
-				r.Body = slices.Clone(r.Body)
+		for p := range m.held {
+			if r, ok := m.live(p, now); ok && p.kind == k && (owner == "" || r.Owner == owner) {
+				r.Body = bytes.Clone(r.Body)
 				found = append(found, r)
 			}
 		}
-		m.mu.RUnlock()
-		for _, r := range found {
-			if !yield(r, nil) {
-				return
-			}
-		}
+		return found, false, nil
 	}
 }
 
-func (m *memoryStore) Close() error { return nil }
+func (m *memoryRecords) close() error { return nil }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,9 +12,7 @@ import (
 
 // How PostgreSQL is used.
 const (
-	sweepEvery    = 10 * time.Second
 	sweepBatch    = 5000 // rows deleted by one statement
-	sweepTimeout  = 5 * time.Second
 	schemaTimeout = 10 * time.Second
 	schemaLock    = 0x686f6c6466617374 // of pg_advisory_xact_lock: "holdfast"
 )
@@ -26,10 +23,8 @@ type postgresReplays struct {
 	pool    *postgresPool
 	table   string
 	max     int64
-	held    atomic.Int64          // ids counted by the last sweep, and added by this process since
-	failed  atomic.Pointer[error] // why the last sweep failed
-	stop    context.CancelFunc
-	sweeper sync.WaitGroup
+	held    atomic.Int64 // ids counted by the last sweep, and added by this process since
+	sweeper sweeper
 }
 
 // epochID is the key of the row that holds the epoch; ids have 16 bytes.
@@ -51,9 +46,7 @@ func openPostgresReplays(ctx context.Context, s *source) (*postgresReplays, erro
 		pool.close()
 		return nil, err
 	}
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	p.stop = stop
-	p.sweeper.Go(func() { p.sweepRegularly(background) })
+	p.sweeper.start(ctx, p.sweep)
 	return p, nil
 }
 
@@ -69,8 +62,7 @@ func (p *postgresReplays) checkUnlogged(ctx context.Context) error {
 }
 
 func (p *postgresReplays) close() {
-	p.stop()
-	p.sweeper.Wait()
+	p.sweeper.close()
 	p.pool.close()
 }
 
@@ -115,7 +107,7 @@ func (p *postgresReplays) full() error {
 		return nil
 	}
 	err := fmt.Errorf("%w: %d ids are held, at most %d", holdfast.CodeServerReplayFull, held, p.max)
-	if cause := p.failed.Load(); cause != nil {
+	if cause := p.sweeper.failed.Load(); cause != nil {
 		err = fmt.Errorf("%w; expired ones were not deleted: %w", err, *cause)
 	}
 	return err
@@ -141,25 +133,6 @@ func (p *postgresReplays) look(ctx context.Context, fresh string) (mark, error) 
 		return mark{}, errors.New("the row of the epoch is empty")
 	}
 	return markOf(epoch), nil
-}
-
-// sweepRegularly deletes what has expired. A sweep that fails is made up for by
-// the next: meanwhile the table only gets fuller, and once full says why.
-func (p *postgresReplays) sweepRegularly(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		if err := p.sweep(ctx); err != nil {
-			p.failed.Store(&err)
-		} else {
-			p.failed.Store(nil)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // sweep deletes expired ids and counts the others. Replicas may sweep at the

@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-oauth/holdfast"
@@ -12,8 +10,6 @@ import (
 
 // MaxReplayWindow is how far in the future the until of a Use may lie.
 const MaxReplayWindow = 24 * time.Hour
-
-var errClosed = errors.New("replays: closed")
 
 // Replays is a [holdfast.ReplayCache] on a server that replicas share. It is
 // also a [holdfast.ReplayMemory] and a [holdfast.ReplayPeeker].
@@ -27,9 +23,8 @@ var errClosed = errors.New("replays: closed")
 // Safe for concurrent use; there is no usable zero value.
 type Replays struct {
 	memory
+	calls
 	backend replayBackend
-	timeout time.Duration
-	closed  atomic.Bool
 }
 
 // replayBackend is one kind of server. All times that it is given are spans:
@@ -63,7 +58,8 @@ func openReplays(ctx context.Context, dsn string, now func() time.Time) (*Replay
 	if err != nil {
 		return nil, fmt.Errorf("replays: %w", err)
 	}
-	r := &Replays{backend: b, timeout: s.timeout}
+	r := &Replays{backend: b}
+	r.timeout = s.timeout
 	r.memory.now, r.memory.look, r.memory.limit = now, b.look, s.timeout
 	if err := r.refresh(ctx); err != nil {
 		b.close()
@@ -82,7 +78,7 @@ func (r *Replays) Use(ctx context.Context, id holdfast.ReplayID, until time.Time
 	}
 	ctx, cancel, err := r.begin(ctx)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("replays: %w", err)
 	}
 	defer cancel()
 	first, m, err := r.backend.use(ctx, id, ttl)
@@ -103,7 +99,7 @@ func (r *Replays) Use(ctx context.Context, id holdfast.ReplayID, until time.Time
 func (r *Replays) Peek(ctx context.Context, id holdfast.ReplayID) (bool, error) {
 	ctx, cancel, err := r.begin(ctx)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("replays: %w", err)
 	}
 	defer cancel()
 	seen, m, err := r.backend.peek(ctx, id)
@@ -116,29 +112,11 @@ func (r *Replays) Peek(ctx context.Context, id holdfast.ReplayID) (bool, error) 
 	return seen, nil
 }
 
-// begin returns the context of one call. It ends in time, but not because the
-// peer of a request hung up: a call that is broken off costs PostgreSQL the
-// connection, and peers would decide how often.
-func (r *Replays) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	if r.closed.Load() {
-		return nil, nil, errClosed
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, nil, fmt.Errorf("replays: %w", err)
-	}
-	end := time.Now().Add(r.timeout)
-	if sooner, ok := ctx.Deadline(); ok && sooner.Before(end) {
-		end = sooner
-	}
-	call, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
-	return call, cancel, nil
-}
-
 // Since returns since when the server remembers, as far as this process has
 // noticed: Use notices, and fails then. It asks nobody.
 func (r *Replays) Since(context.Context) (time.Time, error) {
 	if r.closed.Load() {
-		return time.Time{}, errClosed
+		return time.Time{}, fmt.Errorf("replays: %w", errClosed)
 	}
 	return r.since(), nil
 }

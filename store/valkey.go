@@ -37,32 +37,40 @@ type valkeyServer struct {
 func openValkey(s *source) (*valkeyServer, error) {
 	v := &valkeyServer{prefix: s.prefix}
 	v.epoch.Store(new(string))
-	db, err := strconv.Atoi(s.database)
-	if err != nil {
-		return nil, err
-	}
-	v.client, err = valkey.NewClient(valkey.ClientOption{
-		InitAddress: []string{s.address()}, SelectDB: db, TLSConfig: s.tls,
-		Username: s.user, Password: s.password.Reveal(),
-		Dialer: net.Dialer{Timeout: s.timeout}, ConnWriteTimeout: s.timeout, DialCtxFn: v.dial,
-		ReadBufferEachConn: valkeyBuffer, WriteBufferEachConn: valkeyBuffer, RingScaleEachConn: valkeyRing,
-		ForceSingleClient: true, PipelineMultiplex: -1, AlwaysPipelining: true,
-		DisableRetry: true, DisableCache: true,
-	})
-	if err != nil {
+	var err error
+	if v.client, err = newValkeyClient(s, v.dial); err != nil {
 		return nil, err
 	}
 	v.uses = newBatcher(s.timeout, v.useAll)
 	return v, nil
 }
 
-// dial counts a connection before anything can be answered over it.
-func (v *valkeyServer) dial(ctx context.Context, address string, d *net.Dialer, c *tls.Config) (conn net.Conn, err error) {
-	if c != nil {
-		conn, err = (&tls.Dialer{NetDialer: d, Config: c}).DialContext(ctx, "tcp", address)
-	} else {
-		conn, err = d.DialContext(ctx, "tcp", address)
+// newValkeyClient connects. Nothing is sent twice, and nothing is cached.
+func newValkeyClient(s *source, dial func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error)) (valkey.Client, error) {
+	db, err := strconv.Atoi(s.database)
+	if err != nil {
+		return nil, err
 	}
+	return valkey.NewClient(valkey.ClientOption{
+		InitAddress: []string{s.address()}, SelectDB: db, TLSConfig: s.tls,
+		Username: s.user, Password: s.password.Reveal(),
+		Dialer: net.Dialer{Timeout: s.timeout}, ConnWriteTimeout: s.timeout, DialCtxFn: dial,
+		ReadBufferEachConn: valkeyBuffer, WriteBufferEachConn: valkeyBuffer, RingScaleEachConn: valkeyRing,
+		ForceSingleClient: true, PipelineMultiplex: -1, AlwaysPipelining: true,
+		DisableRetry: true, DisableCache: true,
+	})
+}
+
+func dialValkey(ctx context.Context, address string, d *net.Dialer, c *tls.Config) (net.Conn, error) {
+	if c != nil {
+		return (&tls.Dialer{NetDialer: d, Config: c}).DialContext(ctx, "tcp", address)
+	}
+	return d.DialContext(ctx, "tcp", address)
+}
+
+// dial counts a connection before anything can be answered over it.
+func (v *valkeyServer) dial(ctx context.Context, address string, d *net.Dialer, c *tls.Config) (net.Conn, error) {
+	conn, err := dialValkey(ctx, address, d, c)
 	v.dials.Add(1)
 	return conn, err
 }
@@ -127,25 +135,18 @@ func (v *valkeyServer) mark(res valkey.ValkeyResult) (mark, error) {
 // last ids: the epoch is therefore kept under the run id.
 func (v *valkeyServer) look(ctx context.Context, fresh string) (mark, error) {
 	m := mark{conn: v.dials.Load()} // before asking: a later connection needs another look
-	b := v.client.B()
-	var facts [2]map[string]string
-	for i, res := range v.client.DoMulti(ctx, b.Info().Section("server").Build(), b.Info().Section("memory").Build()) {
-		text, err := res.ToString()
-		if err != nil {
-			return mark{}, fmt.Errorf("INFO: %w", valkeyError(err))
-		}
-		facts[i] = infoFields(text)
+	facts, err := valkeyFacts(ctx, v.client, "server", "memory")
+	if err != nil {
+		return mark{}, err
 	}
-	run := facts[0]["run_id"]
+	run := facts["run_id"]
 	if len(run) != 40 {
 		return mark{}, errors.New("INFO names no run_id: a restart could not be seen")
 	}
-	if mode := facts[0]["redis_mode"]; mode != "standalone" {
-		return mark{}, fmt.Errorf("redis_mode is %.20q, want standalone", mode)
+	if err := checkValkey(facts); err != nil {
+		return mark{}, err
 	}
-	if policy := facts[1]["maxmemory_policy"]; policy != "noeviction" {
-		return mark{}, fmt.Errorf("maxmemory-policy is %.30q, want noeviction: an evicted id could be used again", policy)
-	}
+	b := v.client.B()
 	key := v.prefix + ":epoch:" + run
 	res := v.client.DoMulti(ctx, b.Set().Key(key).Value(fresh).Nx().Build(), b.Get().Key(key).Build())
 	if err := res[0].Error(); err != nil && !valkey.IsValkeyNil(err) {
@@ -160,15 +161,36 @@ func (v *valkeyServer) look(ctx context.Context, fresh string) (mark, error) {
 	return m, nil
 }
 
-// infoFields reads the name:value lines of INFO.
-func infoFields(text string) map[string]string {
-	out := map[string]string{}
-	for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
-		if name, value, ok := strings.Cut(s.Text(), ":"); ok {
-			out[name] = strings.TrimSpace(value)
+// checkValkey refuses a server that would forget, or is one of several.
+func checkValkey(facts map[string]string) error {
+	if mode := facts["redis_mode"]; mode != "standalone" {
+		return fmt.Errorf("redis_mode is %.20q, want standalone", mode)
+	}
+	if policy := facts["maxmemory_policy"]; policy != "noeviction" {
+		return fmt.Errorf("maxmemory-policy is %.30q, want noeviction: what is evicted is forgotten", policy)
+	}
+	return nil
+}
+
+// valkeyFacts returns the name:value lines of sections of INFO.
+func valkeyFacts(ctx context.Context, c valkey.Client, sections ...string) (map[string]string, error) {
+	var commands []valkey.Completed
+	for _, section := range sections {
+		commands = append(commands, c.B().Info().Section(section).Build())
+	}
+	facts := map[string]string{}
+	for _, res := range c.DoMulti(ctx, commands...) {
+		text, err := res.ToString()
+		if err != nil {
+			return nil, fmt.Errorf("INFO: %w", err)
+		}
+		for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
+			if name, value, ok := strings.Cut(s.Text(), ":"); ok {
+				facts[name] = strings.TrimSpace(value)
+			}
 		}
 	}
-	return out
+	return facts, nil
 }
 
 // valkeyError names the one refusal of the server that has a code of its own.

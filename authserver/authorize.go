@@ -1,0 +1,180 @@
+package authserver
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/holdfast-oauth/holdfast"
+)
+
+// authorize is the authorization endpoint (RFC 6749 section 3.1). A request
+// whose client or redirect URI is wrong gets a page; every other answer goes to
+// the redirect URI.
+func (v *visit) authorize() error {
+	form, err := v.query()
+	if err != nil {
+		return err
+	}
+	q, err := v.readAuthorization(form)
+	if err != nil {
+		if q == nil {
+			return err
+		}
+		return v.answerError(q, err)
+	}
+	t := v.newTicket()
+	t.Request = q
+	return v.proceed(t)
+}
+
+// authorizePosted takes the request as a form (RFC 6749 section 3.1) and turns
+// it into an address. A form of another site comes without our cookies, and the
+// GET that follows has them.
+func (v *visit) authorizePosted() error {
+	if _, err := readForm(v.w, v.Request); err != nil && v.PostForm == nil {
+		return err
+	}
+	query := v.PostForm.Encode() // repeated parameters are refused there
+	if len(query) > maxQueryBytes {
+		f := refuse(errInvalidRequest, "the request is too long")
+		f.status = http.StatusRequestEntityTooLarge
+		return f
+	}
+	return v.redirect(v.server.endpointURL(pathAuthorize) + "?" + query)
+}
+
+// readAuthorization reads and checks a request. Where there is an error and a
+// request, the error may be told to its redirect URI.
+func (v *visit) readAuthorization(form url.Values) (*authorizationRequest, error) {
+	s, ctx := v.server, v.Context()
+	repeated := once(form)
+	for _, name := range []string{"client_id", "redirect_uri", "request_uri"} {
+		if len(form[name]) > 1 {
+			return nil, repeated
+		}
+	}
+	id := form.Get("client_id")
+	if id == "" {
+		return nil, refuse(errInvalidRequest, "the parameter client_id is missing")
+	}
+	c, err := s.clients.find(ctx, id)
+	if err != nil {
+		return nil, asPage(err)
+	}
+	v.event.Client = c.ClientID
+	if err := s.allowed(ctx, c, holdfast.Thumbprint{}); err != nil {
+		return nil, err
+	}
+	if uri := form.Get("request_uri"); uri != "" {
+		// RFC 9126 section 4, RFC 9101 section 6.3: what stands beside the
+		// request_uri is not used.
+		return s.pushedBy(ctx, c, uri)
+	}
+	redirect, err := s.redirectOf(c, form)
+	if err != nil {
+		return nil, err
+	}
+	q, err := s.readRequest(ctx, c, form)
+	if q == nil {
+		q = &authorizationRequest{}
+	}
+	q.Client, q.RedirectURI = c.ClientID, redirect
+	switch {
+	case repeated != nil:
+		return q, repeated
+	case err != nil:
+		return q, err
+	case s.config.RequirePAR || c.RequirePAR:
+		return q, refuse(errInvalidRequest, "the parameter request_uri is missing: this client has to push its requests (RFC 9126)")
+	}
+	return q, nil
+}
+
+// pushedBy returns a pushed request. Without one there is no redirect URI, so
+// an error has no request beside it.
+func (s *Server) pushedBy(ctx context.Context, c *client, uri string) (*authorizationRequest, error) {
+	q, err := s.pushed(ctx, c, uri)
+	if err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// allowed judges whether client and key are blocked. The fault is nothing that a
+// redirect would help with: whoever is blocked gets a page.
+func (s *Server) allowed(ctx context.Context, c *client, jkt holdfast.Thumbprint) error {
+	err := s.standing(ctx, party{Client: c.ClientID, Holder: binding{JKT: jkt}, At: s.now()})
+	return asPage(err)
+}
+
+// asPage makes a refusal fit for people: a client that is not known or blocked
+// is a bad request of theirs, not one without credentials.
+func asPage(err error) error {
+	f, ok := isRefusal(err)
+	if !ok {
+		return err
+	}
+	return &refusal{status: http.StatusBadRequest, code: f.code, text: f.text, check: f.check, why: f.why}
+}
+
+// answerCode sends the code to the client (RFC 6749 section 4.1.2).
+func (v *visit) answerCode(q *authorizationRequest, code holdfast.Secret) error {
+	v.done(nil)
+	return v.answer(q, url.Values{"code": {code.Reveal()}})
+}
+
+// answerError sends an error to the client (RFC 6749 section 4.1.2.1).
+func (v *visit) answerError(q *authorizationRequest, err error) error {
+	v.done(err)
+	f := refusalOf(err)
+	code := f.code
+	switch code {
+	case errInvalidClient:
+		code = errUnauthorizedClient
+	case errInvalidGrant, errInvalidToken:
+		code = errAccessDenied
+	}
+	return v.answer(q, url.Values{"error": {code}, "error_description": {f.text}})
+}
+
+// answer sends parameters to the redirect URI, with state and iss (RFC 9207
+// section 2), in the query or as a form that the browser sends.
+func (v *visit) answer(q *authorizationRequest, params url.Values) error {
+	params.Set("iss", v.server.config.Issuer)
+	if q.State != "" {
+		params.Set("state", q.State)
+	}
+	u, err := url.Parse(q.RedirectURI)
+	if err != nil {
+		return refuse(errInvalidRequest, "the redirect_uri cannot be read")
+	}
+	if q.FormPost && isWeb(u) {
+		return v.showFormPost(u, params)
+	}
+	// RFC 6749 section 3.1.2: a query of the redirect URI is kept.
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += params.Encode()
+	return v.redirect(u.String())
+}
+
+// isWeb reports whether an address is one that a form may be sent to.
+func isWeb(u *url.URL) bool { return u.Scheme == "https" || u.Scheme == "http" }
+
+// destination is the source expression of a redirect URI for form-action, since
+// Chromium applies that directive to the redirects after a form: the origin, or
+// the scheme of an application.
+func destination(redirectURI string) string {
+	u, err := url.Parse(redirectURI)
+	switch {
+	case err != nil || strings.ContainsAny(u.Host+u.Scheme, ";, \t"):
+		return ""
+	case isWeb(u):
+		return u.Scheme + "://" + u.Host
+	default:
+		return u.Scheme + ":"
+	}
+}
