@@ -33,10 +33,11 @@ func (v *visit) authorize() error {
 // it into an address. A form of another site comes without our cookies, and the
 // GET that follows has them.
 func (v *visit) authorizePosted() error {
-	if _, err := readForm(v.w, v.Request); err != nil && v.PostForm == nil {
+	form, err := readForm(v.w, v.Request)
+	if err != nil {
 		return err
 	}
-	query := v.PostForm.Encode() // repeated parameters are refused there
+	query := form.Encode()
 	if len(query) > maxQueryBytes {
 		f := refuse(errInvalidRequest, "the request is too long")
 		f.status = http.StatusRequestEntityTooLarge
@@ -164,17 +165,17 @@ func (v *visit) answer(q *authorizationRequest, params url.Values) error {
 // isWeb reports whether an address is one that a form may be sent to.
 func isWeb(u *url.URL) bool { return u.Scheme == "https" || u.Scheme == "http" }
 
-// destination is the source expression of a redirect URI for form-action, since
-// Chromium applies that directive to the redirects after a form: the origin, or
-// the scheme of an application.
+// destination is what form-action has to allow besides this server. Chromium
+// applies the directive to every redirect after a form, also to those that the
+// client makes from its redirect URI to its other sites: so it is the scheme of
+// the redirect URI, not its origin. A scheme of http: allows https: too.
 func destination(redirectURI string) string {
-	u, err := url.Parse(redirectURI)
-	switch {
-	case err != nil || strings.ContainsAny(u.Host+u.Scheme, ";, \t"):
+	scheme, _, ok := strings.Cut(redirectURI, ":")
+	if !ok || strings.ContainsFunc(scheme, func(r rune) bool { return !strings.ContainsRune(schemeCharacters, r) }) {
 		return ""
-	case isWeb(u):
-		return u.Scheme + "://" + u.Host
-	default:
-		return u.Scheme + ":"
 	}
+	return scheme + ":"
 }
+
+// schemeCharacters are those of RFC 3986 section 3.1.
+const schemeCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-."

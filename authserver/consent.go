@@ -32,8 +32,8 @@ type wish struct {
 	device    *entry[deviceRecord] // nil: of a request
 }
 
-// wish looks up what a ticket is for. An error may be told to the client of a
-// request.
+// wish looks up what a ticket is for. An error is for a page: it is about the
+// client, or there is no client to tell.
 func (v *visit) wish(t *ticket) (*wish, error) {
 	w := new(wish)
 	id := ""
@@ -55,7 +55,7 @@ func (v *visit) wish(t *ticket) (*wish, error) {
 	v.event.Client = id
 	c, err := v.server.clients.find(v.Context(), id)
 	if err != nil {
-		return nil, err
+		return nil, asPage(err)
 	}
 	w.client = c
 	return w, v.server.allowed(v.Context(), c, w.holder)
@@ -65,7 +65,7 @@ func (v *visit) wish(t *ticket) (*wish, error) {
 func (v *visit) proceed(t *ticket) error {
 	w, err := v.wish(t)
 	if err != nil {
-		return v.refuse(t, err)
+		return err
 	}
 	e, err := v.session()
 	if err != nil {
@@ -175,7 +175,7 @@ func (v *visit) decide() error {
 	}
 	w, err := v.wish(t)
 	if err != nil {
-		return v.refuse(t, err)
+		return err
 	}
 	e, err := v.session()
 	if err != nil {

@@ -148,9 +148,7 @@ func (s *Server) upstreamSubject(c *call, p *Person) *subject {
 	out.Client, out.Subject, out.AuthTime, out.ACR = c.client.ClientID, p.Subject, p.AuthTime, p.ACR
 	out.Scope = p.Scopes
 	if p.Scopes == nil {
-		for _, r := range s.config.Resources {
-			out.Scope = append(out.Scope, r.Scopes...)
-		}
+		out.Scope = s.scopesOffered()
 	}
 	return out
 }

@@ -156,7 +156,6 @@ func securityHeaders(h http.Header) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 }
 
 // show writes a page. sources are where its form may lead to besides here.
@@ -186,9 +185,7 @@ func (v *visit) show(status int, name string, p *Page, sources ...string) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	v.w.WriteHeader(status)
-	if v.Method != http.MethodHead {
-		_, _ = v.w.Write(body.Bytes()) // a browser that hung up is no fault of the server
-	}
+	_, _ = v.w.Write(body.Bytes()) // a browser that hung up is no fault of the server
 }
 
 // showRefusal writes the error page. back is where the person may try again.

@@ -35,6 +35,7 @@ const (
 	errPending            = "authorization_pending"
 	errSlowDown           = "slow_down"
 	errExpired            = "expired_token"
+	errUseNonce           = "use_dpop_nonce"
 	errUnavailable        = "temporarily_unavailable"
 )
 

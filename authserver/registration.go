@@ -82,10 +82,27 @@ func (s *Server) registerClient(w http.ResponseWriter, r *http.Request) (*regist
 		return nil, err
 	}
 	m, err := metadata.ParseClient(text)
+	if err == nil {
+		err = s.checkStranger(m)
+	}
 	if err != nil {
 		return nil, badMetadata(err)
 	}
 	return s.clients.register(r.Context(), m)
+}
+
+// checkStranger refuses grants by which a client that nobody vouched for would
+// get tokens without any person.
+func (s *Server) checkStranger(m *metadata.Client) error {
+	if s.config.Registration != RegistrationOpen {
+		return nil
+	}
+	for _, g := range m.GrantTypes {
+		if g == grantClient || g == grantExchange {
+			return fmt.Errorf("grant_types: %s needs a client that the operator knows, not one that registered by itself", g)
+		}
+	}
+	return nil
 }
 
 // mayRegister judges the initial access token (RFC 7591 section 3), or the rate
@@ -203,9 +220,6 @@ func (c *clients) register(ctx context.Context, m *metadata.Client) (*registrati
 		sums, record.Secrets = [][32]byte{sum}, [][]byte{sum[:]}
 		out.Secret, out.SecretExpires = secret.Reveal(), new(int64)
 	}
-	if err := c.checkStranger(m); err != nil {
-		return nil, badMetadata(err)
-	}
 	if _, err := c.make(Client{Client: *m}, sums); err != nil {
 		return nil, badMetadata(err)
 	}
@@ -217,20 +231,6 @@ func (c *clients) register(ctx context.Context, m *metadata.Client) (*registrati
 		return nil, unavailable(err)
 	}
 	return out, nil
-}
-
-// checkStranger refuses grants by which a client that nobody vouched for would
-// get tokens without any person.
-func (c *clients) checkStranger(m *metadata.Client) error {
-	if c.server.config.Registration != RegistrationOpen {
-		return nil
-	}
-	for _, g := range m.GrantTypes {
-		if g == grantClient || g == grantExchange {
-			return fmt.Errorf("grant_types: %s needs a client that the operator knows, not one that registered by itself", g)
-		}
-	}
-	return nil
 }
 
 // rate counts registrations by the minute. The zero value has counted none.

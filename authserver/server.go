@@ -148,6 +148,9 @@ func (s *Server) endpoint(name string, status int, do func(*call) (any, error)) 
 		if err == nil {
 			answer, err = s.run(c, w, do)
 		}
+		if nonce == "" && err != nil && refusalOf(err).code == errUseNonce {
+			nonce, err = s.challenge(r, err)
+		}
 		if nonce != "" {
 			w.Header().Set("DPoP-Nonce", nonce)
 		}
@@ -176,41 +179,6 @@ func (s *Server) run(c *call, w http.ResponseWriter, do func(*call) (any, error)
 	return do(c)
 }
 
-// prove judges the proof of a request; a missing one is no failure unless it is
-// needed. Nothing is consumed before (D-5-13).
-func (s *Server) prove(c *call, need holdfast.ProofNeed) (holdfast.Thumbprint, error) {
-	base := s.origin
-	if s.mtls != nil && c.TLS != nil && c.Host == s.mtls.Host && c.Host != s.origin.Host {
-		base = s.mtls
-	}
-	p, err := holdfast.Present(c.Request, base)
-	if err != nil {
-		return holdfast.Thumbprint{}, refuse(errInvalidRequest, "the request target cannot be read")
-	}
-	holder, err := s.proofs.Verify(c.Context(), p, need)
-	if err == nil {
-		c.event.Holder = holder
-		return holder, nil
-	}
-	code := holdfast.CodeOf(err)
-	if code.Family() == holdfast.FamilyServer {
-		f := unavailable(err)
-		f.check = code
-		return holder, f
-	}
-	f := refuse(code.OAuthError(), code.Public())
-	f.check, f.why = code, err
-	return holder, f
-}
-
-// nextNonce is the nonce of an answer: none if the policy does not use them.
-func (s *Server) nextNonce(r *http.Request) (string, error) {
-	if s.config.Proof.Nonce == holdfast.NonceOptional {
-		return "", nil
-	}
-	return s.proofs.Nonce(r.Context())
-}
-
 // event begins the record of a decision.
 func (s *Server) event(r *http.Request, endpoint string) *Event {
 	return &Event{Time: s.now(), Endpoint: endpoint, Remote: r.RemoteAddr, Request: shown(r.Header.Get("X-Request-Id"))}
@@ -227,7 +195,7 @@ func (s *Server) audit(ctx context.Context, e *Event, err error) {
 		switch {
 		case f.status == http.StatusServiceUnavailable:
 			e.Decision = "unavailable"
-		case f.code == "use_dpop_nonce" || f.code == errPending || f.code == errSlowDown:
+		case f.code == errUseNonce || f.code == errPending || f.code == errSlowDown:
 			e.Decision = "challenged"
 		}
 	}

@@ -7,8 +7,10 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -55,7 +57,13 @@ type testServer struct {
 // only the test moves. edit may change the configuration before.
 func newTestServer(t testing.TB, edit func(*Config)) *testServer {
 	t.Helper()
-	ts := &testServer{t: t, clock: holdfasttest.NewClock(time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC))}
+	return newTestServerAt(t, time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC), edit)
+}
+
+// newTestServerAt is newTestServer at another time.
+func newTestServerAt(t testing.TB, at time.Time, edit func(*Config)) *testServer {
+	t.Helper()
+	ts := &testServer{t: t, clock: holdfasttest.NewClock(at)}
 	start := func(ask bool) *httptest.Server {
 		h := httptest.NewUnstartedServer(nil)
 		h.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -252,16 +260,35 @@ func (ts *testServer) proof(key *holdfast.Key, change ...func(*holdfast.ProofCla
 	}
 }
 
-// refused fails unless the answer is that OAuth error with status 400 (401 for
-// invalid_client).
+// refused fails unless the answer is that OAuth error with status 400, or 401
+// for invalid_client.
 func (r *reply) refused(code string) *reply {
 	r.t.Helper()
-	want := http.StatusBadRequest
-	if code == errInvalidClient {
-		want = http.StatusUnauthorized
+	if r.status != http.StatusBadRequest && (r.status != http.StatusUnauthorized || code != errInvalidClient) || r.body["error"] != code {
+		r.t.Fatalf("answer is %d %s, want 400 %s", r.status, r.shown(), code)
 	}
-	if r.status != want || r.body["error"] != code {
-		r.t.Fatalf("answer is %d %s, want %d %s", r.status, r.raw, want, code)
+	if r.body["access_token"] != nil || r.body["refresh_token"] != nil || r.body["request_uri"] != nil {
+		r.t.Fatalf("a refusal of %s gives something away", code)
+	}
+	return r
+}
+
+// shown is the answer without what is secret.
+func (r *reply) shown() string {
+	out := maps.Clone(r.body)
+	for _, name := range []string{"access_token", "refresh_token", "request_uri", "device_code"} {
+		if out[name] != nil {
+			out[name] = holdfast.Secret{}
+		}
+	}
+	return fmt.Sprint(out)
+}
+
+// names fails unless the description of the error names something.
+func (r *reply) names(what string) *reply {
+	r.t.Helper()
+	if !strings.Contains(r.text("error_description"), what) {
+		r.t.Errorf("error_description is %q, want it to name %s", r.body["error_description"], what)
 	}
 	return r
 }
@@ -270,7 +297,7 @@ func (r *reply) refused(code string) *reply {
 func (r *reply) ok() *reply {
 	r.t.Helper()
 	if r.status/100 != 2 {
-		r.t.Fatalf("answer is %d %s, want a success", r.status, r.raw)
+		r.t.Fatalf("answer is %d %s, want a success", r.status, r.shown())
 	}
 	return r
 }
@@ -303,6 +330,37 @@ func (r *reply) claims() map[string]any {
 	return out
 }
 
+// access returns what the access token of the answer says, nil if it is not
+// active.
+func (ts *testServer) access(r *reply) *accessToken {
+	ts.t.Helper()
+	t, err := ts.readAccess(context.Background(), holdfast.NewSecret(r.text("access_token")))
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	return t
+}
+
+// count returns how many records of a kind there are.
+func (ts *testServer) count(k store.Kind) int {
+	ts.t.Helper()
+	n := 0
+	for _, err := range ts.store.List(context.Background(), k, "") {
+		if err != nil {
+			ts.t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+// refreshed uses the refresh token of an answer.
+func (ts *testServer) refreshed(r *reply, clientID string, key *holdfast.Key, pairs ...string) *reply {
+	ts.t.Helper()
+	f := form(append(pairs, "grant_type", grantRefresh, "refresh_token", r.text("refresh_token"), "client_id", clientID)...)
+	return ts.post(pathToken, f, ts.credentials(clientID, key)...)
+}
+
 // newKey makes a proof key.
 func newKey(t testing.TB) *holdfast.Key {
 	t.Helper()
@@ -330,7 +388,7 @@ func form(pairs ...string) url.Values {
 func (ts *testServer) approvedCode(clientID string, pairs ...string) url.Values {
 	ts.t.Helper()
 	verifier, challenge := pkce()
-	q := form("response_type", "code", "client_id", clientID, "redirect_uri", testCallback,
+	q := form("response_type", "code", "client_id", clientID, "redirect_uri", testCallback, "scope", "read",
 		"code_challenge", challenge, "code_challenge_method", "S256")
 	for name, values := range form(pairs...) {
 		q[name] = values

@@ -167,4 +167,3 @@ func (v *visit) remember(name string) {
 	}
 	v.setCookie(knownCookie, v.server.sealer.seal(knownPurpose, hashes), knownLifetime)
 }
-

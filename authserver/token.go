@@ -88,7 +88,7 @@ func (s *Server) target(c *call, granted, scope []string) (*Resource, []string, 
 	if wanted == nil {
 		wanted = scope
 	}
-	if wanted = narrow(c.client, to, wanted); len(wanted) == 0 {
+	if wanted = inOrder(wanted, narrow(c.client, to, wanted)); len(wanted) == 0 {
 		return nil, nil, refuse(errInvalidScope, "the resource offers none of the scopes that were granted")
 	}
 	return to, wanted, nil

@@ -42,14 +42,14 @@ func (s *Server) routePages(m *http.ServeMux, base string) {
 	}))
 }
 
-// page serves one address: get answers GET and HEAD, post answers POST; nil is
-// for what the address does not do. An error becomes a page, never a redirect.
+// page serves one address: get answers GET, post answers POST; nil is for what
+// the address does not do. There is no HEAD: a GET here may issue a code. An error becomes a page, never a redirect.
 func (s *Server) page(endpoint string, get, post func(*visit) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{Request: r, w: w, server: s, event: s.event(r, endpoint)}
 		do := get
 		switch r.Method {
-		case http.MethodGet, http.MethodHead:
+		case http.MethodGet:
 		case http.MethodPost:
 			do = post
 		default:
@@ -69,7 +69,7 @@ func (v *visit) wrongMethod(get, post bool) *refusal {
 	f := refuse(errInvalidRequest, "this address does not answer the method "+shown(v.Method))
 	f.status, f.header = http.StatusMethodNotAllowed, http.Header{}
 	if get {
-		f.header.Add("Allow", "GET, HEAD")
+		f.header.Add("Allow", http.MethodGet)
 	}
 	if post {
 		f.header.Add("Allow", http.MethodPost)

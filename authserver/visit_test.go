@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -272,4 +273,16 @@ func (f *faultyStore) Delete(ctx context.Context, k store.Kind, key [32]byte) er
 		return err
 	}
 	return f.Store.Delete(ctx, k, key)
+}
+
+// administer sends a change to the administration.
+func (ts *testServer) administer(t testing.TB, path, body string) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1"+path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	ts.AdminHandler().ServeHTTP(w, r)
+	if w.Code/100 != 2 {
+		t.Fatalf("%s: status is %d: %s", path, w.Code, w.Body)
+	}
 }

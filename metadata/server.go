@@ -12,13 +12,19 @@ type Server struct {
 	IntrospectionEndpoint string `json:"introspection_endpoint,omitempty"`
 	UserinfoEndpoint      string `json:"userinfo_endpoint,omitempty"` // OpenID Connect
 
-	ScopesSupported        []string `json:"scopes_supported,omitempty"`
-	ResponseTypesSupported []string `json:"response_types_supported,omitempty"`
-	GrantTypesSupported    []string `json:"grant_types_supported,omitempty"`
-	AuthMethodsSupported   []string `json:"token_endpoint_auth_methods_supported,omitempty"`
-	AuthAlgsSupported      []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
-	CodeChallengeMethods   []string `json:"code_challenge_methods_supported,omitempty"` // RFC 7636
-	ProtectedResources     []string `json:"protected_resources,omitempty"`              // RFC 9728 section 4
+	ScopesSupported                   []string `json:"scopes_supported,omitempty"`
+	ResponseTypesSupported            []string `json:"response_types_supported,omitempty"`
+	ResponseModesSupported            []string `json:"response_modes_supported,omitempty"`
+	GrantTypesSupported               []string `json:"grant_types_supported,omitempty"`
+	AuthMethodsSupported              []string `json:"token_endpoint_auth_methods_supported,omitempty"`
+	AuthAlgsSupported                 []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
+	RevocationAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
+	RevocationAuthAlgsSupported       []string `json:"revocation_endpoint_auth_signing_alg_values_supported,omitempty"`
+	IntrospectionAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
+	IntrospectionAuthAlgsSupported    []string `json:"introspection_endpoint_auth_signing_alg_values_supported,omitempty"`
+
+	CodeChallengeMethods []string `json:"code_challenge_methods_supported,omitempty"` // RFC 7636
+	ProtectedResources   []string `json:"protected_resources,omitempty"`              // RFC 9728 section 4
 
 	DPoPSigningAlgs []string `json:"dpop_signing_alg_values_supported,omitempty"` // RFC 9449 section 5.1
 
@@ -48,11 +54,17 @@ func ParseServer(text []byte) (*Server, error) {
 
 		"scopes_supported":                                 &s.ScopesSupported,
 		"response_types_supported":                         &s.ResponseTypesSupported,
+		"response_modes_supported":                         &s.ResponseModesSupported,
 		"grant_types_supported":                            &s.GrantTypesSupported,
 		"token_endpoint_auth_methods_supported":            &s.AuthMethodsSupported,
 		"token_endpoint_auth_signing_alg_values_supported": &s.AuthAlgsSupported,
 		"code_challenge_methods_supported":                 &s.CodeChallengeMethods,
 		"protected_resources":                              &s.ProtectedResources,
+
+		"revocation_endpoint_auth_methods_supported":               &s.RevocationAuthMethodsSupported,
+		"revocation_endpoint_auth_signing_alg_values_supported":    &s.RevocationAuthAlgsSupported,
+		"introspection_endpoint_auth_methods_supported":            &s.IntrospectionAuthMethodsSupported,
+		"introspection_endpoint_auth_signing_alg_values_supported": &s.IntrospectionAuthAlgsSupported,
 
 		"dpop_signing_alg_values_supported": &s.DPoPSigningAlgs,
 

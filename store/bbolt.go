@@ -24,7 +24,7 @@ type bboltRecords struct {
 	sweeper sweeper
 }
 
-// The buckets. That of the format has one key of the same name.
+// The buckets.
 func bucketRecords(tx *bbolt.Tx) *bbolt.Bucket { return tx.Bucket([]byte("records")) }
 func bucketOwners(tx *bbolt.Tx) *bbolt.Bucket  { return tx.Bucket([]byte("owners")) }
 func bucketExpiry(tx *bbolt.Tx) *bbolt.Bucket  { return tx.Bucket([]byte("expiry")) }
@@ -94,6 +94,7 @@ func (b *bboltRecords) write(try func(tx *bbolt.Tx) error) error {
 }
 
 func (b *bboltRecords) create(_ context.Context, r Record, now int64) error {
+	value := encodeRecord(&r)
 	return b.write(func(tx *bbolt.Tx) error {
 		old, found, err := b.find(tx, r.Kind, r.Key, now)
 		if err != nil {
@@ -105,13 +106,14 @@ func (b *bboltRecords) create(_ context.Context, r Record, now int64) error {
 		if err := b.drop(tx, &old); err != nil {
 			return err
 		}
-		return b.put(tx, &r)
+		return b.put(tx, &r, value)
 	})
 }
 
 func (b *bboltRecords) swap(_ context.Context, r Record, now int64) error {
 	next := r
 	next.Version++
+	value := encodeRecord(&next)
 	return b.write(func(tx *bbolt.Tx) error {
 		old, found, err := b.find(tx, r.Kind, r.Key, now)
 		if err != nil {
@@ -123,14 +125,15 @@ func (b *bboltRecords) swap(_ context.Context, r Record, now int64) error {
 		if err := b.drop(tx, &old); err != nil {
 			return err
 		}
-		return b.put(tx, &next)
+		return b.put(tx, &next, value)
 	})
 }
 
-// put writes a record and its index entries where there is none.
-func (b *bboltRecords) put(tx *bbolt.Tx, r *Record) error {
+// put writes a record, which value are the bytes of, and its index entries where
+// there is none.
+func (b *bboltRecords) put(tx *bbolt.Tx, r *Record, value []byte) error {
 	at := recordKey(r.Kind, r.Key)
-	if err := bucketRecords(tx).Put(at, encodeRecord(r)); err != nil {
+	if err := bucketRecords(tx).Put(at, value); err != nil {
 		return err
 	}
 	if e := r.expiry(); e != never {

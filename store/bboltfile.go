@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -62,24 +61,27 @@ func bboltOptions(timeout time.Duration) *bbolt.Options {
 	return o
 }
 
-// prepare makes the buckets of a new file, and refuses a file that is not ours.
-func (b *bboltRecords) prepare() error {
-	format := []byte("format")
-	ready := false
-	err := b.db.View(func(tx *bbolt.Tx) error {
-		if own := tx.Bucket(format); own != nil {
-			ready = true
-			if v := own.Get(format); !bytes.Equal(v, []byte(bboltFormat)) {
-				return fmt.Errorf("the file has format %.20q, this release reads %s", v, bboltFormat)
-			}
-			return nil
-		}
-		if name, _ := tx.Cursor().First(); name != nil {
-			return fmt.Errorf("it is a bbolt file of something else: its first bucket is %.30q", name)
+var errNoFormat = errors.New("it holds no records")
+
+// checkFormat refuses a file that is not ours; errNoFormat if it is empty.
+func (b *bboltRecords) checkFormat(tx *bbolt.Tx) error {
+	if own := tx.Bucket(bucketFormat()); own != nil {
+		if v := own.Get(bucketFormat()); string(v) != bboltFormat {
+			return fmt.Errorf("it has format %.20q, this release reads %s", v, bboltFormat)
 		}
 		return nil
-	})
-	if ready || err != nil {
+	}
+	if name, _ := tx.Cursor().First(); name != nil {
+		return fmt.Errorf("it is a bbolt file of something else: its first bucket is %.30q", name)
+	}
+	return errNoFormat
+}
+
+func bucketFormat() []byte { return []byte("format") } // has one key of the same name
+
+// prepare makes the buckets of a new file.
+func (b *bboltRecords) prepare() error {
+	if err := b.db.View(b.checkFormat); !errors.Is(err, errNoFormat) {
 		return err
 	}
 	return b.db.Update(func(tx *bbolt.Tx) error {
@@ -88,16 +90,16 @@ func (b *bboltRecords) prepare() error {
 				return err
 			}
 		}
-		own, err := tx.CreateBucket(format)
+		own, err := tx.CreateBucket(bucketFormat())
 		if err != nil {
 			return err
 		}
-		return own.Put(format, []byte(bboltFormat))
+		return own.Put(bucketFormat(), []byte(bboltFormat))
 	})
 }
 
-// checkPlace refuses a file that others may read, and a folder in which others
-// may put another file in its place. Windows has no such modes; there the folder
+// checkPlace refuses a file that others may read, and a folder in which
+// anybody may put another file in its place. Windows has no such modes; there the folder
 // of the user protects.
 func checkPlace(path string) error {
 	if !filepath.IsAbs(path) {
@@ -112,8 +114,8 @@ func checkPlace(path string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", folder)
 	}
-	if mode := info.Mode().Perm(); posix && mode&0o022 != 0 {
-		return fmt.Errorf("folder %s has mode %04o: others may put another file in place of the store; want one that only its owner may write (chmod go-w %[1]s)", folder, mode)
+	if mode := info.Mode().Perm(); posix && mode&0o002 != 0 {
+		return fmt.Errorf("folder %s has mode %04o: anybody may put another file in place of the store; want one that only its owner may write (chmod go-w %[1]s)", folder, mode)
 	}
 	info, err = os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -74,7 +74,7 @@ func parseDSN(dsn string) (*source, error) {
 	case "postgres", "postgresql":
 		s.postgres, secured = true, !fetch.Loopback(s.host)
 	default:
-		problem("scheme is %.20q, want redis, rediss, valkey, valkeys, postgres or postgresql", u.Scheme)
+		problem("scheme is %.20q, want memory, bbolt, redis, rediss, valkey, valkeys, postgres or postgresql", u.Scheme)
 		secured = true // whatever it was to be
 	}
 	if s.port == "" {

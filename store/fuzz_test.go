@@ -15,9 +15,22 @@ func FuzzDSN(f *testing.F) {
 	} {
 		f.Add(s)
 	}
+	for _, s := range []string{
+		"memory:", "memory:" + password, "bbolt:///var/lib/holdfast/as.db?timeout=1s", "bbolt://u:" + password + "@h/as.db", "bbolt:///%zz" + password,
+		"rediss://u:" + password + "@h.example?volatile=dangerously", "bbolt:" + password, "bbolt:///a?timeout=" + password,
+	} {
+		f.Add(s)
+	}
 	f.Fuzz(func(t *testing.T, dsn string) {
 		if u, err := url.Parse(dsn); err == nil && u.Query().Has("password_file") || strings.Contains(dsn, "file") || strings.Contains(dsn, "%66") {
 			return // names a file of this machine
+		}
+		path, timeout, err := parseBbolt(dsn)
+		if err != nil && strings.Contains(err.Error(), password) {
+			t.Fatalf("the error shows the password: %v", err)
+		}
+		if err == nil && (path == "" || timeout < minTimeout || timeout > maxTimeout) {
+			t.Fatalf("%q, %v", path, timeout)
 		}
 		s, err := parseDSN(dsn)
 		if err != nil && strings.Contains(err.Error(), password) {

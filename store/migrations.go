@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -72,26 +73,40 @@ func (p *postgresPool) migrate(ctx context.Context, prefix string, all []migrati
 	ctx, cancel := context.WithTimeout(ctx, schemaTimeout)
 	defer cancel()
 	return p.with(ctx, func(c *pgx.Conn) error {
-		at, err := schemaOf(ctx, c, prefix, all)
-		if err != nil || at >= len(all) {
+		var exists bool
+		if err := c.QueryRow(ctx, "select to_regclass($1::text) is not null", prefix+"_schema").Scan(&exists); err != nil {
 			return err
 		}
-		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", int64(schemaLock)); err != nil {
+		if exists {
+			if at, err := schemaOf(ctx, c, prefix, all); err != nil || at >= len(all) {
 				return err
 			}
-			at, err := schemaOf(ctx, tx, prefix, all)
-			if err != nil {
-				return err
-			}
-			for _, m := range all[min(at, len(all)):] {
-				if err := m.apply(ctx, tx, prefix); err != nil {
-					return fmt.Errorf("migration %d: %w", m.number, err)
-				}
-			}
-			return nil
-		})
+		}
+		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error { return migrateLocked(ctx, tx, prefix, all) })
 	})
+}
+
+func migrateLocked(ctx context.Context, tx pgx.Tx, prefix string, all []migration) error {
+	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", int64(schemaLock)); err != nil {
+		return err
+	}
+	// Not if to_regclass says so: while it waited for the lock, the session does
+	// not hear of a table that another one made.
+	_, err := tx.Exec(ctx, "create table if not exists "+prefix+`_schema (
+		number int primary key, works_with int not null, at timestamptz not null default now())`)
+	if err != nil {
+		return err
+	}
+	at, err := schemaOf(ctx, tx, prefix, all)
+	if err != nil {
+		return err
+	}
+	for _, m := range all[min(at, len(all)):] {
+		if err := m.apply(ctx, tx, prefix); err != nil {
+			return fmt.Errorf("migration %d: %w", m.number, err)
+		}
+	}
+	return nil
 }
 
 // querier is a connection or a transaction.
@@ -103,15 +118,13 @@ type querier interface {
 // none. It fails if they were migrated by a release that this one cannot work
 // beside.
 func schemaOf(ctx context.Context, q querier, prefix string, all []migration) (at int, err error) {
-	table := prefix + "_schema"
-	var exists bool
-	if err := q.QueryRow(ctx, "select to_regclass($1::text) is not null", table).Scan(&exists); err != nil || !exists {
-		return 0, err
-	}
 	var worksWith int
-	err = q.QueryRow(ctx, "select number, works_with from "+table+" order by number desc limit 1").Scan(&at, &worksWith)
+	err = q.QueryRow(ctx, "select number, works_with from "+prefix+"_schema order by number desc limit 1").Scan(&at, &worksWith)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, nil
+	}
 	if err != nil {
-		return 0, fmt.Errorf("table %s: %w", table, err)
+		return 0, fmt.Errorf("table %s_schema: %w", prefix, err)
 	}
 	if worksWith > len(all) {
 		return 0, fmt.Errorf("the tables were migrated to %d by a later release, which works with those from %d on; this one has %d", at, worksWith, len(all))
@@ -121,11 +134,7 @@ func schemaOf(ctx context.Context, q querier, prefix string, all []migration) (a
 
 // apply makes the step and writes it down, in the caller's transaction.
 func (m migration) apply(ctx context.Context, tx pgx.Tx, prefix string) error {
-	text := m.text
-	if m.number == 1 {
-		text = "create table PREFIX_schema (number int primary key, works_with int not null, at timestamptz not null default now());\n" + text
-	}
-	if _, err := tx.Exec(ctx, strings.ReplaceAll(text, "PREFIX", prefix)); err != nil {
+	if _, err := tx.Exec(ctx, strings.ReplaceAll(m.text, "PREFIX", prefix)); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, "insert into "+prefix+"_schema (number, works_with) values ($1, $2)", m.number, m.worksWith)

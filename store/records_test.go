@@ -79,3 +79,34 @@ func TestRecordsInRedisConform(t *testing.T) {
 
 // newPrefix keeps the stores of one server apart.
 func newPrefix() string { return "t" + strings.ToLower(rand.Text())[:8] }
+
+// BenchmarkRecords creates and swaps, as issuing and spending a code does, from
+// many goroutines.
+func BenchmarkRecords(b *testing.B) {
+	for name, open := range map[string]func() store.Store{
+		"memory": func() store.Store { return store.NewMemory(nil) },
+		"sealed": func() store.Store { return sealed(b, store.NewMemory(nil), keyA) },
+		"bbolt":  func() store.Store { return opened(b, "bbolt://"+filepath.Join(b.TempDir(), "as.db"), time.Now) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			s := open()
+			b.SetParallelism(32)
+			b.ReportAllocs()
+			b.RunParallel(func(p *testing.PB) {
+				for p.Next() {
+					r := store.Record{Kind: "bench", Owner: "alice", Body: make([]byte, 500), Expires: time.Now().Add(time.Minute)}
+					_, _ = rand.Read(r.Key[:])
+					err := s.Create(b.Context(), r)
+					if err == nil {
+						r.Version = 1
+						err = s.Swap(b.Context(), r)
+					}
+					if err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-oauth/holdfast"
@@ -189,7 +190,7 @@ func Reseal(ctx context.Context, s Store, kinds ...Kind) (n int, err error) {
 	if !ok {
 		return 0, fmt.Errorf("store: reseal: the store is a %T, want a sealed one", s)
 	}
-	for _, k := range append(kinds, KindSealing) {
+	for _, k := range slices.Concat(kinds, []Kind{KindSealing}) {
 		for r, err := range sealed.inner.List(ctx, k, "") {
 			if err != nil {
 				return n, err

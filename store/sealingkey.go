@@ -11,6 +11,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"sync"
 	"sync/atomic"
 
 	"github.com/holdfast-oauth/holdfast"
@@ -37,7 +39,7 @@ var errUnsealed = errors.New("the body does not open")
 // itself, so that it may serve other purposes as well.
 type sealingKey struct {
 	name [sealName]byte // says in a body which key opens it
-	root [sealingKeySize]byte
+	macs sync.Pool      // HMACs under the root key: one that was used knows its padded key
 }
 
 func newSealingKey(secret holdfast.Secret) (*sealingKey, error) {
@@ -49,7 +51,7 @@ func newSealingKey(secret holdfast.Secret) (*sealingKey, error) {
 		return nil, err
 	}
 	k := &sealingKey{name: [sealName]byte(b)}
-	copy(k.root[:], b[sealName:])
+	k.macs.New = func() any { return hmac.New(sha256.New, b[sealName:]) }
 	return k, nil
 }
 
@@ -63,10 +65,11 @@ func (k *sealingKey) sealed(body []byte) bool {
 
 // aead returns the cipher of one record.
 func (k *sealingKey) aead(r *Record) (cipher.AEAD, error) {
-	h := hmac.New(sha256.New, k.root[:])
-	h.Write([]byte(r.Kind))
-	h.Write([]byte{0})
-	h.Write(r.Key[:])
+	h := k.macs.Get().(hash.Hash)
+	defer k.macs.Put(h)
+	h.Reset()
+	// The key comes first: it has one length, kinds have several.
+	h.Write(append(r.Key[:], r.Kind...))
 	block, err := aes.NewCipher(h.Sum(nil))
 	if err != nil {
 		return nil, err
@@ -138,9 +141,7 @@ func (o *ownerKey) hide(ctx context.Context, s *sealedStore, k Kind, owner strin
 		o.key.Store(key)
 	}
 	h := hmac.New(sha256.New, *key)
-	h.Write([]byte(k))
-	h.Write([]byte{0})
-	h.Write([]byte(owner))
+	h.Write(append(kindPrefix(k), owner...))
 	return string(h.Sum(nil)[:hiddenOwner]), nil
 }
 

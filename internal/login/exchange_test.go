@@ -96,6 +96,26 @@ func TestExchange(t *testing.T) {
 	}
 }
 
+func TestExchangeFollowsTheRules(t *testing.T) {
+	d := newDouble(t)
+	c := d.config()
+	c.Rules = []ScopeRule{{Claim: []string{"groups"}, Values: []string{"admins"}, Scopes: []string{"write"}}}
+	p := newProvider(t, c)
+	for _, groups := range []string{"admins", "staff"} {
+		claims := d.claims("n")
+		claims["groups"] = groups
+		raw := holdfast.NewSecret(sign(t, d.key, object{"alg": "ES256", "kid": "ec"}, claims))
+		person, err := p.Exchange(t.Context(), ourIssuer, typeIDToken, raw)
+		if groups == "staff" {
+			wantDenied(t, err, "no access here")
+			continue
+		}
+		if err != nil || len(person.Scopes) != 1 || person.Scopes[0] != "write" {
+			t.Errorf("person %+v, error %v, want one who may grant write", person, err)
+		}
+	}
+}
+
 // TestExchangeLeavesTokensOfOthersAlone: they may be of another provider, which
 // is then asked.
 func TestExchangeLeavesTokensOfOthersAlone(t *testing.T) {

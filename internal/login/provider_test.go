@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -445,6 +446,32 @@ func TestDiscovery(t *testing.T) {
 	if err := start(); err != nil {
 		t.Errorf("a request that has ended counts as a failure of the provider: %v", err)
 	}
+}
+
+func TestMetadataIsFetchedOnceForMany(t *testing.T) {
+	d := newDouble(t)
+	p := newProvider(t, d.config())
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() {
+			if _, _, err := p.Begin(t.Context(), ourRedirect); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := d.asked.Load(); n != 1 {
+		t.Errorf("the metadata was fetched %d times for 32 logins at the same time", n)
+	}
+}
+
+// TestFinishWithoutTheProvider: it is gone when the person comes back.
+func TestFinishWithoutTheProvider(t *testing.T) {
+	d := newDouble(t)
+	keep, request := begin(t, newProvider(t, d.config()))
+	d.down.Store(true)
+	_, err := newProvider(t, d.config()).Finish(t.Context(), ourRedirect, keep, d.back(request))
+	wantUnable(t, err, "metadata")
 }
 
 func TestMetadataThatCannotBeUsed(t *testing.T) {

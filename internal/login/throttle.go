@@ -99,11 +99,12 @@ type charge struct {
 	address *counted // nil if it is not known
 }
 
-// counted is one counter of a charge, with what it was before.
+// counted is one counter of a charge, with what it was before and after.
 type counted struct {
 	*counter
-	kind       *counters
-	at, before int64
+	kind          *counters
+	at            int64
+	before, after counter
 }
 
 // charge counts an attempt, or refuses it with a *[authserver.TooManyAttempts].
@@ -126,6 +127,8 @@ func (t *throttle) charge(now time.Time, name, remote string, known bool) (*char
 		wait = max(wait, c.address.wait())
 	}
 	if wait > 0 {
+		// In whole seconds, so that whoever shows them does not say too little.
+		wait = (wait + time.Second - 1).Truncate(time.Second)
 		return nil, &authserver.TooManyAttempts{RetryAfter: wait}
 	}
 	c.own.count()
@@ -139,25 +142,28 @@ func (t *throttle) find(k *counters, what string, now time.Time) *counted {
 	s := &k.slots[maphash.String(t.seed, what)%counterSlots]
 	at := now.UnixNano()
 	s.last = min(s.last, at) // a clock that was set back must not lock anybody out
-	return &counted{counter: s, kind: k, at: at, before: s.last}
+	return &counted{counter: s, kind: k, at: at, before: *s}
 }
 
 func (c *counted) wait() time.Duration {
-	return c.kind.delay(c.failures) - time.Duration(c.at-c.before)
+	return c.kind.delay(c.failures) - time.Duration(c.at-c.last)
 }
 
 func (c *counted) count() {
-	forgiven := (c.at - c.before) / int64(c.kind.forgive)
+	forgiven := (c.at - c.last) / int64(c.kind.forgive)
 	left := max(0, int64(c.failures)-forgiven)
-	c.failures, c.last = min(int32(left)+1, c.kind.worst()), c.at
+	c.after = counter{failures: min(int32(left)+1, c.kind.worst()), last: c.at}
+	*c.counter = c.after
 }
 
-// undo takes one attempt back.
+// undo takes one attempt back, and what the quiet time before it forgave: that
+// is forgiven once, not with every attempt.
 func (c *counted) undo() {
-	c.failures = max(0, c.failures-1)
-	if c.last == c.at {
-		c.last = c.before
+	if *c.counter == c.after {
+		*c.counter = c.before
+		return
 	}
+	c.failures = max(0, c.failures-1) // others were counted meanwhile
 }
 
 // succeeded forgives the failures by name, which were the person's or could not

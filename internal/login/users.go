@@ -33,8 +33,9 @@ type UsersConfig struct {
 
 // Users knows people by name and password. It is an authserver.Directory.
 //
-// A password is kept as an argon2id hash (RFC 9106) with the parameters it was
-// made with; at the next login it is made anew if those of the configuration
+// A password is 8 to 1024 bytes, compared as they are: nothing is trimmed, folded
+// or normalised. It is kept as an argon2id hash (RFC 9106) with the parameters it
+// was made with; at the next login it is made anew if those of the configuration
 // have changed. Safe for concurrent use; there is no usable zero value.
 type Users struct {
 	records store.Store

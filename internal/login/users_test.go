@@ -43,11 +43,12 @@ func newClock() *clock {
 func (c *clock) now() time.Time          { return time.Unix(0, c.at.Load()).UTC() }
 func (c *clock) advance(d time.Duration) { c.at.Add(int64(d)) }
 
-// books is a store that counts reads and can fail.
+// books is a store that counts and can fail.
 type books struct {
 	store.Store
 	reads, writes  atomic.Int64
 	failRead, fail atomic.Bool
+	conflict       atomic.Bool // somebody else is always first
 }
 
 var errStore = errors.New("the store is away")
@@ -60,12 +61,31 @@ func (b *books) Get(ctx context.Context, k store.Kind, key [32]byte) (store.Reco
 	return b.Store.Get(ctx, k, key)
 }
 
-func (b *books) Swap(ctx context.Context, r store.Record) error {
+func (b *books) Create(ctx context.Context, r store.Record) error {
 	b.writes.Add(1)
 	if b.fail.Load() {
 		return errStore
 	}
+	return b.Store.Create(ctx, r)
+}
+
+func (b *books) Swap(ctx context.Context, r store.Record) error {
+	b.writes.Add(1)
+	switch {
+	case b.fail.Load():
+		return errStore
+	case b.conflict.Load():
+		return store.ErrConflict
+	}
 	return b.Store.Swap(ctx, r)
+}
+
+func (b *books) Delete(ctx context.Context, k store.Kind, key [32]byte) error {
+	b.writes.Add(1)
+	if b.fail.Load() {
+		return errStore
+	}
+	return b.Store.Delete(ctx, k, key)
 }
 
 func (b *books) List(ctx context.Context, k store.Kind, owner string) iter.Seq2[store.Record, error] {
@@ -412,6 +432,50 @@ func TestEnrolment(t *testing.T) {
 
 // second drops what a call gave besides its error.
 func second[T any](_ T, err error) error { return err }
+
+// TestEnrolmentThatCannotBeStored: an operator is never told that it was done.
+func TestEnrolmentThatCannotBeStored(t *testing.T) {
+	h := newHouse(t)
+	ctx, password := t.Context(), holdfast.NewSecret("another password")
+	all := func() map[string]error {
+		return map[string]error{
+			"Add":         second(h.Add(ctx, Account{Name: "bob"}, password)),
+			"SetPassword": second(h.SetPassword(ctx, "alice", password)),
+			"Disable":     second(h.Disable(ctx, "alice")),
+			"Remove":      second(h.Remove(ctx, "alice")),
+		}
+	}
+	h.books.fail.Store(true)
+	for what, err := range all() {
+		if !errors.Is(err, errStore) {
+			t.Errorf("%s while the store takes no write: error %v, want that of the store", what, err)
+		}
+	}
+	h.books.fail.Store(false)
+	h.books.conflict.Store(true)
+	if _, err := h.Disable(ctx, "alice"); err == nil || !strings.Contains(err.Error(), "others changed it") {
+		t.Errorf("while others are always first: error %v, want one that says so", err)
+	}
+	h.books.conflict.Store(false)
+	var cancel context.CancelFunc
+	ctx, cancel = context.WithCancel(ctx)
+	cancel()
+	for range MaxKnownHashes {
+		if err := h.known.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, err := range map[string]error{
+		"Add": second(h.Add(ctx, Account{Name: "bob"}, password)), "SetPassword": second(h.SetPassword(ctx, "alice", password)),
+	} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s whose caller has gone: error %v, want that of its context", what, err)
+		}
+	}
+	if _, err := h.try(t, "alice", rightPassword, "", false); err != nil {
+		t.Errorf("alice after all of that: %v", err)
+	}
+}
 
 func TestAddReportsEveryMistake(t *testing.T) {
 	h := newHouse(t)

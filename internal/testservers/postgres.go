@@ -1,11 +1,13 @@
 package testservers
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -19,6 +21,7 @@ type PostgresServer struct {
 	folder  string
 	port    string
 	up      bool
+	killed  bool // its children may still be going away
 }
 
 // Postgres makes a database cluster and starts its server. As root it runs the
@@ -53,12 +56,42 @@ func Postgres(t testing.TB) *PostgresServer {
 
 func (s *PostgresServer) data() string { return filepath.Join(s.folder, "data") }
 
-// Start starts the server again after Crash.
+// Start starts the server again after Crash or Kill.
 func (s *PostgresServer) Start() {
 	s.t.Helper()
-	s.run(s.control, "-D", s.data(), "-l", filepath.Join(s.folder, "log"), "-w",
-		"-o", "-p "+s.port+" -h 127.0.0.1 -k "+s.folder+" -c max_connections=100", "start")
-	s.up = true
+	args := []string{
+		"-D", s.data(), "-l", filepath.Join(s.folder, "log"), "-w",
+		"-o", "-p " + s.port + " -h 127.0.0.1 -k " + s.folder + " -c max_connections=100", "start",
+	}
+	if s.killed {
+		await(s.t, s.control, func() bool { return s.try(s.control, args...) == nil })
+	} else {
+		s.run(s.control, args...)
+	}
+	s.up, s.killed = true, false
+}
+
+// Kill ends the first process of the server with SIGKILL; its children follow
+// when they notice.
+func (s *PostgresServer) Kill() {
+	s.t.Helper()
+	b, err := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(b), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil || pid < 2 {
+		s.t.Fatalf("postmaster.pid begins with %q", first)
+	}
+	p, err := os.FindProcess(pid)
+	if err == nil {
+		err = p.Kill()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.up, s.killed = false, true
 }
 
 // Crash ends the server without letting it finish anything: at the next start
@@ -72,6 +105,12 @@ func (s *PostgresServer) Crash() {
 
 func (s *PostgresServer) run(program string, args ...string) {
 	s.t.Helper()
+	if err := s.try(program, args...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *PostgresServer) try(program string, args ...string) error {
 	if os.Geteuid() == 0 {
 		args = append([]string{"-u", "postgres", "--", program}, args...)
 		program = "runuser"
@@ -79,6 +118,7 @@ func (s *PostgresServer) run(program string, args ...string) {
 	c := exec.Command(program, args...)
 	c.Dir = s.folder
 	if out, err := c.CombinedOutput(); err != nil {
-		s.t.Fatalf("%v: %v\n%s", c.Args, err, out)
+		return fmt.Errorf("%v: %w\n%s", c.Args, err, out)
 	}
+	return nil
 }

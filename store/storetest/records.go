@@ -248,21 +248,15 @@ func swapping(t *testing.T, s store.Store) {
 		wantError(t, "Swap with "+c.name, s.Swap(t.Context(), next), store.ErrConflict)
 	}
 	wantRecord(t, s, r)
-	for want := range uint64(300) { // more than one byte of versions
-		if r.Version != want+1 {
-			t.Fatalf("version %d", r.Version)
-		}
-		r.Body = fmt.Append(nil, want)
+	for n := range 20 {
+		r.Body = fmt.Append(nil, n)
 		if err := s.Swap(t.Context(), r); err != nil {
 			t.Fatalf("Swap = %v", err)
 		}
 		wantError(t, "Swap of the version before", s.Swap(t.Context(), r), store.ErrConflict)
 		r.Version++
-		if want == 20 {
-			break
-		}
+		wantRecord(t, s, r)
 	}
-	wantRecord(t, s, r)
 }
 
 func deleting(t *testing.T, s store.Store) {

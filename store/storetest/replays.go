@@ -1,9 +1,9 @@
-// Package storetest holds what every shared store must do, as tests for those
-// who write one. [Replays] judges a holdfast.ReplayCache.
+// Package storetest holds what every store must do, as tests for those who write
+// one. [Replays] judges a holdfast.ReplayCache, [Records] a store.Store.
 //
 // It asserts no times and starts no servers: what it is given must be ready. It
-// cannot show that a cache survives a crash or forgets what has expired; a
-// backend has tests of its own for that.
+// cannot show that a store survives a crash, or that the space of what has
+// expired is used again; a backend has tests of its own for that.
 package storetest
 
 import (

@@ -1,0 +1,47 @@
+package issuer
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// behindProxies takes the address of the client from X-Forwarded-For, as far as
+// it was written by proxies of ours. Requests from elsewhere are refused if only
+// proxies speak TLS. On a socket every peer is a proxy.
+func behindProxies(proxies []netip.Prefix, only bool, h http.Handler) http.Handler {
+	if len(proxies) == 0 {
+		return h
+	}
+	ours := func(address string) bool {
+		a, err := netip.ParseAddr(address)
+		return err == nil && slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err == nil && !ours(peer.Addr().String()) {
+			if only {
+				http.Error(w, "requests are taken from the proxies of this server only", http.StatusForbidden)
+				return
+			}
+			h.ServeHTTP(w, r)
+			return
+		}
+		// The last entry was written by the peer, those before by the ones in
+		// front of it: what the first stranger says of others is not believed.
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		for i := len(hops) - 1; i >= 0; i-- {
+			hop := strings.TrimSpace(hops[i])
+			a, err := netip.ParseAddr(hop)
+			if err != nil {
+				break
+			}
+			r.RemoteAddr = netip.AddrPortFrom(a.Unmap(), 0).String()
+			if !ours(hop) {
+				break
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
+}
