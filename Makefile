@@ -8,7 +8,7 @@ BIN      := bin
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: all demo build test servers bench fuzz lint docs captures clean
+.PHONY: all demo build test test-long servers bench fuzz lint docs captures clean
 
 all: build test
 
@@ -26,9 +26,14 @@ test: servers
 	$(GO) vet ./...
 	HOLDFAST_REQUIRE_SERVERS=1 CGO_ENABLED=1 $(GO) test -race ./...
 	HOLDFAST_REQUIRE_SERVERS=1 $(GO) test -run OfManyPresentations -v ./store # its full size, which the race detector does not allow
-	@$(GO) test -run TestRequirementCoverage -v . | grep -E '^ +' || true
+	@$(GO) test -run TestRequirementCoverage -v . | grep -E '^ +' || true # requirements without a test, with the reason
 	cd interop && $(GO) vet ./... && HOLDFAST_REQUIRE_SERVERS=1 $(GO) test ./...
 	cd extra/grpc && $(GO) vet ./... && CGO_ENABLED=1 $(GO) test -race ./...
+
+# What `make test` does a few times, hundreds of times: processes killed at
+# random points, databases killed under load. About ten minutes.
+test-long: servers
+	HOLDFAST_REQUIRE_SERVERS=1 HOLDFAST_FAULTS=200 $(GO) test -count 1 -timeout 60m -v -run 'Kill|Crash|Fault|Disk' ./store ./e2e
 
 # Redis, PostgreSQL, Chromium and the Node packages that the tests talk to.
 servers:

@@ -30,7 +30,7 @@ func readRequirements(t testing.TB) []requirement {
 }
 
 // requirementID finds what may be an id; the catalogue says whether it is one.
-var requirementID = regexp.MustCompile(`\b[A-Z][A-Z0-9]*-[0-9][0-9.]*[0-9]?(?:-[0-9]+[a-z]?)?\b`)
+var requirementID = regexp.MustCompile(`\b[A-Z][A-Z0-9]*-[0-9][0-9.]*[0-9]?(?:-[0-9]+(?:\.[0-9]+)?[a-z]?)?\b`)
 
 // namedByTests are the ids that test files and vectors of the module name.
 func namedByTests(t testing.TB) map[string]bool {
@@ -81,12 +81,10 @@ func excused(t testing.TB) map[string]string {
 	return out
 }
 
-// TestRequirementCoverage fails for a MUST of the roles that this module plays
-// (client, resource server, both) that no test names and no reason excuses, and
-// prints those of authorization servers that no test names.
+// TestRequirementCoverage fails for a MUST that no test names and no reason
+// excuses, and prints the reasons.
 func TestRequirementCoverage(t *testing.T) {
 	named, reasons := namedByTests(t), excused(t)
-	uncovered := 0
 	for _, r := range readRequirements(t) {
 		reason := reasons[r.id]
 		delete(reasons, r.id)
@@ -101,9 +99,6 @@ func TestRequirementCoverage(t *testing.T) {
 			}
 		case reason != "":
 			t.Logf("%-12s %-6s %-8s not tested: %s", r.id, r.role, r.level, reason)
-		case r.role == "as":
-			uncovered++
-			t.Logf("%-12s %-6s %-8s %s", r.id, r.role, r.level, r.text)
 		default:
 			t.Errorf("no test names %s (%s %s, %s): %s", r.id, r.rfc, r.section, r.role, r.text)
 		}
@@ -111,7 +106,6 @@ func TestRequirementCoverage(t *testing.T) {
 	for id := range reasons {
 		t.Errorf("%s is excused but not in the catalogue", id)
 	}
-	t.Logf("%d MUSTs of authorization servers are named by no test", uncovered)
 }
 
 // Every requirement that a row claims to answer exists and is named by a test.

@@ -68,8 +68,11 @@ func (s *Server) standing(ctx context.Context, p party) error {
 		dimension
 		value string
 	}{
-		{byClient, p.Client}, {byUser, p.Subject}, {bySession, p.Session},
-		{byThumbprint, thumbprintText(p.Holder.JKT)}, {byThumbprint, thumbprintText(p.Holder.X5T)},
+		{byClient, p.Client},
+		{byUser, p.Subject},
+		{bySession, p.Session},
+		{byThumbprint, thumbprintText(p.Holder.JKT)},
+		{byThumbprint, thumbprintText(p.Holder.X5T)},
 	} {
 		if about.value == "" {
 			continue

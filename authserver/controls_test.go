@@ -101,7 +101,9 @@ func TestABlockedPartyGetsNothing(t *testing.T) {
 	ts := newTestServer(t, nil)
 	key := newKey(t)
 	first := ts.tokens(webID, key)
-	get := func() *reply { return ts.post(pathToken, form("grant_type", grantClient, "scope", "read"), as(webID), ts.proof(key)) }
+	get := func() *reply {
+		return ts.post(pathToken, form("grant_type", grantClient, "scope", "read"), as(webID), ts.proof(key))
+	}
 	refresh := func() *reply {
 		return ts.post(pathToken, form("grant_type", grantRefresh, "refresh_token", first.text("refresh_token")), as(webID), ts.proof(key))
 	}

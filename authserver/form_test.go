@@ -83,6 +83,24 @@ func TestScriptsOfConfiguredOriginsMayReadTheNonce(t *testing.T) {
 	}
 }
 
+func TestPreflightsAreAnsweredForConfiguredOrigins(t *testing.T) {
+	t.Parallel()
+	ts := newTestServer(t, func(c *Config) { c.Origins = []string{"https://app.example"} })
+	for origin, status := range map[string]int{"https://app.example": http.StatusNoContent, "https://evil.example": http.StatusMethodNotAllowed} {
+		r, err := http.NewRequest(http.MethodOptions, ts.front.URL+pathToken, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", origin)
+		r.Header.Set("Access-Control-Request-Method", http.MethodPost)
+		answer := ts.send(ts.http, r)
+		allowed := strings.Contains(answer.header.Get("Access-Control-Allow-Headers"), "DPoP")
+		if answer.status != status || allowed != (status == http.StatusNoContent) {
+			t.Errorf("%s is answered with %d and %v, want %d", origin, answer.status, answer.header, status)
+		}
+	}
+}
+
 func FuzzForm(f *testing.F) {
 	f.Add("grant_type=client_credentials&scope=read")
 	f.Add("resource=a&resource=b&a=&a=b")

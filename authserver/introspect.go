@@ -60,17 +60,24 @@ func (s *Server) introspect(c *call) (any, error) {
 		return nil, err
 	}
 	t, err := s.readAccess(c.Context(), raw)
+	var a *introspection
+	switch {
+	case err != nil:
+		return nil, err
+	case t == nil:
+		a, err = s.introspectRefresh(c, raw)
+	case slices.Contains(c.client.Introspects, t.Resource):
+		a = s.introspection(t)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if t != nil {
-		if !slices.Contains(c.client.Introspects, t.Resource) {
-			return inactive{}, nil
-		}
-		c.event.Subject = t.Subject
-		return s.introspection(t), nil
+	if a == nil {
+		c.event.Reason = "inactive"
+		return inactive{}, nil
 	}
-	return s.introspectRefresh(c, raw)
+	c.event.Subject, c.event.Reason = a.Subject, "active"
+	return a, nil
 }
 
 // tokenOf returns the parameter token of an introspection or revocation request.
@@ -84,8 +91,8 @@ func tokenOf(c *call) (holdfast.Secret, error) {
 }
 
 // introspection describes an active access token.
-func (s *Server) introspection(t *accessToken) introspection {
-	a := introspection{
+func (s *Server) introspection(t *accessToken) *introspection {
+	a := &introspection{
 		Active: true, TokenType: "Bearer", Issuer: s.config.Issuer, Subject: t.Subject, Client: t.Client,
 		Audience: t.Resource, Scope: strings.Join(t.Scope, " "), ID: t.ID,
 		Issued: t.Issued.Unix(), Expires: t.Expires.Unix(), ACR: t.ACR,
@@ -105,25 +112,18 @@ func (s *Server) introspection(t *accessToken) introspection {
 	return a
 }
 
-// introspectRefresh answers a client about a refresh token of its own.
-func (s *Server) introspectRefresh(c *call, raw holdfast.Secret) (any, error) {
+// introspectRefresh describes an active refresh token of the client that asks;
+// nil if it is none.
+func (s *Server) introspectRefresh(c *call, raw holdfast.Secret) (*introspection, error) {
 	e, generation, err := s.readRefresh(c.Context(), raw)
-	if err != nil {
+	if e == nil || err != nil || e.Value.Approval.Client != c.client.ClientID {
 		return nil, err
-	}
-	if e == nil || e.Value.Approval.Client != c.client.ClientID {
-		return inactive{}, nil
-	}
-	alive, err := s.refreshable(c.Context(), &e.Value, generation)
-	if err != nil {
-		return nil, err
-	}
-	if !alive {
-		return inactive{}, nil
 	}
 	g := &e.Value
-	c.event.Subject = g.Approval.Subject
-	a := introspection{
+	if lives, err := s.refreshable(c.Context(), g, generation); !lives {
+		return nil, err
+	}
+	a := &introspection{
 		Active: true, Issuer: s.config.Issuer, Subject: g.Approval.Subject, Client: g.Approval.Client,
 		Scope: strings.Join(g.Approval.Scope, " "), Expires: g.Until.Unix(),
 	}

@@ -34,9 +34,9 @@ func TestIntrospectionOfABoundToken(t *testing.T) {
 		cnf, value     string
 		tokenType      string
 	}{
-		{"a JWT and a key", apiID, binding{JKT: someone()}, "jkt", someone().String(), "DPoP"},              // D-6.2-01, D-6.2-02
-		{"a reference and a key", filesID, binding{JKT: someone()}, "jkt", someone().String(), "DPoP"},      // D-6.2-01
-		{"a JWT and a certificate", apiID, binding{X5T: x5t}, "x5t#S256", x5t.String(), "Bearer"},           // M-3.2-01
+		{"a JWT and a key", apiID, binding{JKT: someone()}, "jkt", someone().String(), "DPoP"},            // D-6.2-01, D-6.2-02
+		{"a reference and a key", filesID, binding{JKT: someone()}, "jkt", someone().String(), "DPoP"},    // D-6.2-01
+		{"a JWT and a certificate", apiID, binding{X5T: x5t}, "x5t#S256", x5t.String(), "Bearer"},         // M-3.2-01
 		{"a reference and a certificate", filesID, binding{X5T: x5t}, "x5t#S256", x5t.String(), "Bearer"}, // M-3.2-01
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,8 +85,12 @@ func TestWhoMayIntrospect(t *testing.T) {
 	}
 	ts.introspected(raw.Reveal(), as(webID)).wantInactive()   // may introspect nothing, not even its own access tokens
 	ts.introspected(raw.Reveal(), as(otherID)).wantInactive() // may introspect tokens of another resource: INT-2.2-02
+	ts.audited()
 	if got := ts.introspected(raw.Reveal()).ok(); got.body["active"] != true {
 		t.Errorf("the resource itself: %s", got.raw)
+	}
+	if e := ts.audited(); len(e) != 1 || e[0].Client != backendID || e[0].Subject != "alice" || e[0].Reason != "active" {
+		t.Errorf("events are %+v", e)
 	}
 	ts.post(pathIntrospect, form("token_type_hint", "access_token"), as(backendID)).refused(errInvalidRequest)
 }

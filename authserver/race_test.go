@@ -147,3 +147,22 @@ func raceRefresh(ts *testServer, key *holdfast.Key) {
 	}
 	ts.refreshed(won[0], appID, key).ok()
 }
+
+func TestManyPollsOfOneDeviceCodeWait(t *testing.T) {
+	t.Parallel()
+	ts := newTestServer(t, nil)
+	key := newKey(t)
+	record, request := ts.device(appID, holdfast.Thumbprint{})
+	var wg sync.WaitGroup
+	for range racers {
+		wg.Go(func() {
+			r := ts.post(pathToken, request, ts.credentials(appID, key)...)
+			if code := r.body["error"]; code != errPending && code != errSlowDown {
+				t.Errorf("answer is %d %s, want %s or %s", r.status, r.shown(), errPending, errSlowDown)
+			}
+		})
+	}
+	wg.Wait()
+	ts.decide(record, ts.allow)
+	ts.post(pathToken, request, ts.credentials(appID, key)...).ok()
+}

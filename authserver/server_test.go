@@ -455,3 +455,30 @@ func TestAServerStartsAndRefusesWhatItDoesNotServe(t *testing.T) {
 		t.Errorf("status is %d, want 404", answer.StatusCode)
 	}
 }
+
+func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := New(context.Background(), Config{
+		Issuer:         "http://as.example",
+		MTLSURL:        "https://mtls.as.example/path",
+		Resources:      []Resource{{ID: "api", Scopes: []string{"read"}}, {ID: apiID, Lifetime: 2 * MaxAccessLifetime}, {ID: apiID, Scopes: []string{"read"}}},
+		Origins:        []string{"https://app.example/"},
+		Replicas:       2,
+		CodeLifetime:   time.Hour,
+		AccessLifetime: time.Millisecond,
+	})
+	if err == nil {
+		t.Fatal("the configuration was accepted")
+	}
+	for _, want := range []string{
+		"issuer", "mTLS URL", "store", "sealing key", `resource "api"`, "at least one scope", "lifetime is 2h", "https://app.example/",
+		"2 replicas", "code lifetime", "access lifetime",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not name %s:\n%v", want, err)
+		}
+	}
+	if _, err := New(context.Background(), Config{}); err == nil || !strings.Contains(err.Error(), "a resource is needed") {
+		t.Errorf("the error of an empty configuration is %v", err)
+	}
+}

@@ -89,7 +89,7 @@ func newKeyRing(ctx context.Context, s *Server) (*keyRing, error) {
 		return nil, err
 	}
 	if len(c.Signers) == 0 {
-		if err := k.refresh(ctx); err != nil {
+		if err := k.refreshLocked(ctx); err != nil { // nobody else has the ring yet
 			return nil, fmt.Errorf("signing keys: %w", err)
 		}
 		return k, nil
@@ -171,8 +171,12 @@ func (k *keyRing) read(ctx context.Context, raw holdfast.Secret) (*holdfast.Toke
 	if err != nil || t.State != holdfast.TokenUnknownKey || k.fixed || k.now().Sub(r.seen) < ringRetry {
 		return t, err
 	}
-	if err := k.refresh(ctx); err != nil {
-		return nil, err
+	k.turn.Lock()
+	defer k.turn.Unlock()
+	if k.current.Load() == r { // nobody else was faster
+		if err := k.refreshLocked(ctx); err != nil {
+			return nil, fmt.Errorf("signing keys: %w", err)
+		}
 	}
 	return k.current.Load().reader.ReadToken(ctx, raw)
 }
@@ -207,13 +211,8 @@ func (k *keyRing) use(ctx context.Context) (*ring, error) {
 	return k.current.Load(), nil
 }
 
-// refresh brings the ring of this process and the stored one together.
-func (k *keyRing) refresh(ctx context.Context) error {
-	k.turn.Lock()
-	defer k.turn.Unlock()
-	return k.refreshLocked(ctx)
-}
-
+// refreshLocked brings the ring of this process and the stored one together.
+// The caller holds turn.
 func (k *keyRing) refreshLocked(ctx context.Context) error {
 	return k.changeLocked(ctx, func(*ringRecord, time.Time) (bool, error) { return false, nil })
 }

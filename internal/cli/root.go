@@ -151,7 +151,7 @@ be given as an environment variable: --public-url as HOLDFAST_PUBLIC_URL.`,
 	}
 	root.AddCommand(a.explainCommand(), a.decodeCommand(), a.checksCommand(), a.redactCommand(), a.versionCommand())
 	root.AddCommand(a.loginCommand(), a.callCommand(), a.tokenCommand(), a.proofCommand(), a.logoutCommand(), a.keysCommand())
-	root.AddCommand(a.serveCommand(), a.asCommand())
+	root.AddCommand(a.upCommand(), a.serveCommand(), a.asCommand())
 	return root
 }
 

@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/holdfast-oauth/holdfast"
@@ -70,15 +71,18 @@ func (c *client) settled(getenv func(string) string) (authserver.Client, error) 
 	return out, nil
 }
 
-// secrets reads a list of references.
+// secrets reads a list of references. In place of what cannot be read there is a
+// random secret, so that it is not found missing once more.
 func secrets(field string, refs []ops.SecretRef, getenv func(string) string) ([]holdfast.Secret, error) {
 	var out []holdfast.Secret
+	var errs []error
 	for i, ref := range refs {
 		s, err := ref.Read(getenv)
 		if err != nil {
-			return nil, fmt.Errorf("%s[%d]: %w", field, i, err)
+			errs = append(errs, fmt.Errorf("%s[%d]: %w", field, i, err))
+			s = standIn()
 		}
 		out = append(out, s)
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }

@@ -81,7 +81,7 @@ func (c *Config) sealingKeys(getenv func(string) string, make bool) ([]holdfast.
 				return nil, fmt.Errorf("sealing_keys: %s is there and its key %s is not: without it nothing in the store can be read", path, keyFile(path))
 			}
 			if !make {
-				return standIn(), nil
+				return []holdfast.Secret{standIn()}, nil
 			}
 			if err := makeSealingKey(keyFile(path)); err != nil {
 				return nil, fmt.Errorf("sealing_keys: %w", err)
@@ -94,7 +94,7 @@ func (c *Config) sealingKeys(getenv func(string) string, make bool) ([]holdfast.
 		refs = append(slices.Clone(refs), ref)
 	}
 	if len(refs) == 0 {
-		return standIn(), nil // what is in memory only is sealed all the same
+		return []holdfast.Secret{standIn()}, nil // what is in memory only is sealed all the same
 	}
 	var keys []holdfast.Secret
 	for i, ref := range refs {
@@ -108,9 +108,7 @@ func (c *Config) sealingKeys(getenv func(string) string, make bool) ([]holdfast.
 }
 
 // standIn is a key of this process.
-func standIn() []holdfast.Secret {
-	return []holdfast.Secret{holdfast.NewSecret(string(randomKey()))}
-}
+func standIn() holdfast.Secret { return holdfast.NewSecret(string(randomKey())) }
 
 func randomKey() []byte {
 	key := make([]byte, sealingKeyBytes)

@@ -54,7 +54,7 @@ func (c *Config) Check(ctx context.Context, getenv func(string) string) error {
 	keys, err := c.sealingKeys(getenv, false)
 	problem(err)
 	if len(keys) == 0 {
-		keys = standIn()
+		keys = []holdfast.Secret{standIn()}
 	}
 	settings, err := c.settings(ctx, getenv)
 	problem(err)
