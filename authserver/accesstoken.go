@@ -136,14 +136,8 @@ func appendText(b []byte, s string) []byte {
 // The answer is nil if it is not active, for whatever reason; an error means
 // that nobody could find out.
 func (s *Server) readAccess(ctx context.Context, raw holdfast.Secret) (*accessToken, error) {
-	var t *accessToken
-	var err error
-	if opaque(raw) {
-		t, err = s.readReference(ctx, raw)
-	} else {
-		t, err = s.readJWT(ctx, raw)
-	}
-	if t == nil || err != nil || !s.now().Before(t.Expires) {
+	t, err := s.unspent(ctx, raw)
+	if t == nil || err != nil {
 		return nil, err
 	}
 	if t.Grant != nil {
@@ -157,6 +151,21 @@ func (s *Server) readAccess(ctx context.Context, raw holdfast.Secret) (*accessTo
 	}
 	ok, err := alive(s.standing(ctx, party{Client: t.Client, Subject: t.Subject, Session: t.Session, Holder: t.Holder, At: t.Issued}))
 	if !ok {
+		return nil, err
+	}
+	return t, nil
+}
+
+// unspent reads an access token of ours that has not expired and was not revoked
+// itself; nil if it is none. Whether its grant and its parties still stand is
+// left open.
+func (s *Server) unspent(ctx context.Context, raw holdfast.Secret) (*accessToken, error) {
+	read := s.readJWT
+	if opaque(raw) {
+		read = s.readReference
+	}
+	t, err := read(ctx, raw)
+	if t == nil || err != nil || !s.now().Before(t.Expires) {
 		return nil, err
 	}
 	return t, nil
@@ -214,7 +223,7 @@ func (s *Server) readJWT(ctx context.Context, raw holdfast.Secret) (*accessToken
 	return nil, err
 }
 
-// revokeAccess ends one access token, which readAccess has returned for raw.
+// revokeAccess ends one access token, which unspent has returned for raw.
 func (s *Server) revokeAccess(ctx context.Context, raw holdfast.Secret, t *accessToken) error {
 	if opaque(raw) {
 		return s.store.Delete(ctx, kindToken, keyOf(raw.Reveal()))

@@ -95,7 +95,7 @@ type adminAction func(r *http.Request, e *Event) (answer any, err error)
 func (s *Server) admin(do adminAction) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e := s.event(r, "admin")
-		e.Reason = r.Method + " " + shown(r.URL.Path)
+		e.Reason = r.Pattern
 		var answer any
 		err := fromThisMachine(r)
 		if err == nil {
@@ -110,7 +110,7 @@ func (s *Server) admin(do adminAction) http.Handler {
 			refusalOf(err).write(w, s.now())
 		case answer == nil:
 			w.WriteHeader(http.StatusNoContent)
-		case r.Method == http.MethodPost && r.URL.Path == "/clients":
+		case r.Pattern == "POST /clients":
 			writeJSON(w, http.StatusCreated, answer)
 		default:
 			writeJSON(w, http.StatusOK, answer)

@@ -227,7 +227,11 @@ func TestSigningKeysAreManaged(t *testing.T) {
 	if got := at.introspected(raw.Reveal()).ok(); got.body["active"] != true {
 		t.Error("a rotation ended a token")
 	}
-	at.ask(http.MethodPost, "/signing-keys/"+kid+"/retire", "").ok()
+	at.audited()
+	at.ask(http.MethodPost, "/signing-keys/"+kid+"/retire", `{"reason":"leaked"}`).ok()
+	if e := at.audited(); len(e) != 1 || e[0].Reason != `POST /signing-keys/{kid}/retire "`+kid+`": leaked` {
+		t.Errorf("events are %+v", e)
+	}
 	at.introspected(raw.Reveal()).wantInactive()
 	if text := string(at.document(pathJWKS).raw); strings.Contains(text, kid) {
 		t.Error("the retired key is published")

@@ -68,7 +68,7 @@ func noteOrder(e *Event, d dimension, value string, o order) {
 		e.Reason += " " + string(d)
 	}
 	if d == bySession {
-		e.Reason += " " + value
+		e.Reason += fmt.Sprintf(" %.100q", value)
 	}
 	if o.By != "" {
 		e.Reason += ", by " + o.By
@@ -206,8 +206,10 @@ func (s *Server) adminRetire(r *http.Request, e *Event) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	kid := r.PathValue("kid")
+	e.Reason += fmt.Sprintf(" %.100q", kid)
 	noteOrder(e, "", "", o)
-	return s.changedKeys(r.Context(), s.signing.retire(r.Context(), r.PathValue("kid")))
+	return s.changedKeys(r.Context(), s.signing.retire(r.Context(), kid))
 }
 
 // changedKeys answers a change of the signing keys.

@@ -17,7 +17,7 @@ func (s *Server) authenticate(c *call) (*client, error) {
 	if err != nil {
 		return nil, s.notAuthentic(c, err)
 	}
-	c.event.Client = p.ClientID // so far only claimed: a refusal says who it was about
+	c.event.Client = shown(p.ClientID) // so far only claimed: a refusal says who it was about
 	k, err := s.clients.lookup(c.Context(), p.ClientID)
 	if err != nil {
 		return nil, err

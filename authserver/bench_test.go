@@ -87,7 +87,7 @@ func benchClientCredentials(b *testing.B, method clientauth.Method, kind string)
 		b.Fatal(err)
 	}
 	request := func() *http.Request {
-		form, header := url.Values{"grant_type": {"client_credentials"}, "resource": {api}}, http.Header{}
+		form, header := url.Values{"grant_type": {"client_credentials"}, "scope": {"read"}, "resource": {api}}, http.Header{}
 		if err := auth.Apply(form, header, time.Now()); err != nil {
 			b.Fatal(err)
 		}

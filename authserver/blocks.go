@@ -15,7 +15,8 @@ import (
 
 // Limits of the list of blocks.
 const (
-	MaxBlocks = 5000 // holders and clients; the next one is refused
+	MaxBlocks      = 5000      // holders and clients; the next one is refused
+	MaxBlocksBytes = 700 << 10 // of the claims: signed, less than token.MaxBlockListBytes
 
 	// BlocksLifetime is how long a published list may be used. Resource servers
 	// ask much more often; without a list that is current they refuse.
@@ -66,7 +67,12 @@ func (s *Server) block(ctx context.Context, d dimension, value string, o order) 
 	if err != nil {
 		return b, err
 	}
-	if len(all) >= MaxBlocks {
+	// A list that nobody can read would block everybody.
+	claims, err := s.blockClaims(append(all, &entry[blockRecord]{Value: b}), b.At)
+	if err != nil {
+		return b, err
+	}
+	if len(all) >= MaxBlocks || len(claims) > MaxBlocksBytes {
 		return b, withStatus(http.StatusConflict, fmt.Sprintf("%d holders and clients are blocked already, as many as a list can name", len(all)))
 	}
 	if err := create(ctx, s.store, store.KindBlock, key, string(d), time.Time{}, b); err != nil && !contended(err) {
@@ -110,15 +116,29 @@ func (s *Server) signedBlocks(ctx context.Context) (string, error) {
 	if age := now.Sub(b.made); b.text != "" && age >= 0 && age < blocksEvery {
 		return b.text, nil
 	}
-	// Its time is from before the reading: what is blocked later is in a later list.
-	c := blockClaims{Issuer: s.config.Issuer, Issued: now.Unix(), Expires: now.Add(BlocksLifetime).Unix(), JKT: []string{}, Client: []string{}}
 	all, more, err := listed[blockRecord](ctx, s.store, store.KindBlock, "", 2*MaxBlocks)
+	if err == nil && more {
+		err = errors.New("there are more than can be listed")
+	}
+	var claims []byte
+	if err == nil {
+		// Its time is from before the reading: what is blocked later is in a later list.
+		claims, err = s.blockClaims(all, now)
+	}
+	var text string
+	if err == nil {
+		text, err = s.signing.sign(ctx, typBlocks, claims)
+	}
 	if err != nil {
 		return "", fmt.Errorf("list of blocks: %w", err)
 	}
-	if more {
-		return "", errors.New("list of blocks: there are more than can be listed")
-	}
+	b.text, b.made = text, now
+	return text, nil
+}
+
+// blockClaims writes the list.
+func (s *Server) blockClaims(all []*entry[blockRecord], now time.Time) ([]byte, error) {
+	c := blockClaims{Issuer: s.config.Issuer, Issued: now.Unix(), Expires: now.Add(BlocksLifetime).Unix(), JKT: []string{}, Client: []string{}}
 	for _, e := range all {
 		if e.Value.Dimension == byClient {
 			c.Client = append(c.Client, e.Value.Value)
@@ -126,14 +146,5 @@ func (s *Server) signedBlocks(ctx context.Context) (string, error) {
 			c.JKT = append(c.JKT, e.Value.Value)
 		}
 	}
-	claims, err := json.Marshal(c)
-	if err != nil {
-		return "", fmt.Errorf("list of blocks: %w", err)
-	}
-	text, err := s.signing.sign(ctx, typBlocks, claims)
-	if err != nil {
-		return "", fmt.Errorf("list of blocks: %w", err)
-	}
-	b.text, b.made = text, now
-	return text, nil
+	return json.Marshal(c)
 }

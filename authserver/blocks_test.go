@@ -130,6 +130,18 @@ func TestTheListOfBlocksHasALimit(t *testing.T) {
 	if f := refusalOf(err); err == nil || f.status != http.StatusConflict || !strings.Contains(f.text, "5000") {
 		t.Errorf("one block more: %v", err)
 	}
+	few := newTestServer(t, nil)
+	for i := range MaxBlocksBytes/MaxAdminValue + 1 { // fewer, but longer ones
+		if _, err = few.block(t.Context(), byClient, fmt.Sprintf("%*d", MaxAdminValue, i), order{}); err != nil {
+			break
+		}
+	}
+	if f := refusalOf(err); err == nil || f.status != http.StatusConflict {
+		t.Errorf("blocks of long names: %v", err)
+	}
+	if text, _, clients := few.list(); len(clients) < 300 || len(text) > token.MaxBlockListBytes {
+		t.Errorf("the list has %d entries and %d bytes", len(clients), len(text))
+	}
 	if _, err := ts.block(t.Context(), byClient, longest+"0", order{}); err != nil {
 		t.Errorf("one that is there: %v", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/holdfast-oauth/holdfast"
@@ -115,7 +114,6 @@ func (s *Server) unblocked(ctx context.Context, client string, holder binding) e
 	list := store.NewBlockList(s.store)
 	blocked, err := list.Blocked(ctx, holdfast.Thumbprint{}, client)
 	f := refuse(errInvalidClient, "the client is blocked")
-	f.status = http.StatusUnauthorized
 	for _, t := range [...]holdfast.Thumbprint{holder.JKT, holder.X5T} {
 		if err != nil || blocked {
 			break

@@ -129,6 +129,9 @@ func (s *Server) ownSubject(c *call, t *accessToken) (*subject, error) {
 		return nil, refuse(errInvalidRequest, "the parameter subject_token is of another client")
 	case t.Actor != "":
 		return nil, refuse(errInvalidRequest, "the parameter subject_token comes from an exchange")
+	case !t.Holder.bound():
+		// Whoever found it could ask, with a key of their own: what it is good for
+		// already is all that they get.
 	case t.Grant != nil:
 		g, err := load[grantRecord](c.Context(), s.store, kindGrant, *t.Grant)
 		if missing(err) {

@@ -69,6 +69,19 @@ func TestTheHolderOfATokenExchangesItForOneOfTheSameGrant(t *testing.T) {
 	ts.post(pathToken, exchanging(made), ts.credentials(webID, k2)...).refused(errInvalidRequest)
 }
 
+func TestAnUnboundTokenIsNoWayToOtherResources(t *testing.T) {
+	t.Parallel()
+	ts := newTestServer(t, func(c *Config) {
+		withOpen(c)
+		app := configured(t, c, appID)
+		app.GrantTypes = append(app.GrantTypes, grantExchange)
+	})
+	bearer := ts.tokens(appID, newKey(t), "resource", openID, "resource", apiID)
+	thief := ts.proof(newKey(t))
+	ts.post(pathToken, exchanging(bearer, "client_id", appID, "resource", apiID), thief).refused(errInvalidTarget)
+	ts.post(pathToken, exchanging(bearer, "client_id", appID), ts.proof(newKey(t))).ok() // what it is good for already
+}
+
 func TestExchangesAreRefused(t *testing.T) {
 	t.Parallel()
 	ts := newTestServer(t, nil)

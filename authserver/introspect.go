@@ -52,7 +52,8 @@ type confirmation struct {
 func (s *Server) introspect(c *call) (any, error) {
 	if c.client.public() {
 		f := refuse(errInvalidClient, "introspection needs a client with credentials")
-		f.status = http.StatusUnauthorized
+		f.status = http.StatusUnauthorized // RFC 7662 section 2.3
+		f.header = http.Header{"WWW-Authenticate": {holdfast.Challenge{Scheme: "Basic", Realm: s.config.Issuer}.String()}}
 		return nil, f
 	}
 	raw, err := tokenOf(c)

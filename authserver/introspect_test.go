@@ -80,7 +80,7 @@ func TestWhoMayIntrospect(t *testing.T) {
 	if got := ts.introspected(raw.Reveal(), func(*http.Request) {}); got.status/100 == 2 || got.body["active"] != nil {
 		t.Errorf("no credentials: %d %s", got.status, got.raw)
 	}
-	if got := ts.post(pathIntrospect, form("token", raw.Reveal(), "client_id", appID)); got.status != http.StatusUnauthorized || got.body["error"] != errInvalidClient {
+	if got := ts.post(pathIntrospect, form("token", raw.Reveal(), "client_id", appID)); got.status != http.StatusUnauthorized || got.body["error"] != errInvalidClient || got.header.Get("WWW-Authenticate") == "" {
 		t.Errorf("a public client: %d %s", got.status, got.raw)
 	}
 	ts.introspected(raw.Reveal(), as(webID)).wantInactive()   // may introspect nothing, not even its own access tokens

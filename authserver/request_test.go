@@ -28,8 +28,15 @@ func (ts *testServer) read(clientID string, form url.Values) (*authorizationRequ
 	return ts.readRequest(context.Background(), c, form)
 }
 
+// failer is a test, or one step of a property.
+type failer interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // wantRefusal fails unless err is that OAuth error and its text names what.
-func wantRefusal(t testing.TB, err error, code, names string) {
+func wantRefusal(t failer, err error, code, names string) {
 	t.Helper()
 	var f *refusal
 	if !errors.As(err, &f) || f.code != code || !strings.Contains(f.text, names) {

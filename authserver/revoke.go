@@ -32,7 +32,9 @@ func (s *Server) revokeToken(ctx context.Context, raw holdfast.Secret, client, w
 		}
 		return e.Value.Approval.Subject, s.revokeGrant(ctx, e.Key, why)
 	}
-	t, err := s.readAccess(ctx, raw)
+	// Not readAccess: a token of somebody who is blocked has to stay dead when
+	// the block is lifted.
+	t, err := s.unspent(ctx, raw)
 	if t == nil || err != nil {
 		return "", err
 	}

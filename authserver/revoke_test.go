@@ -42,6 +42,21 @@ func TestAnAccessTokenIsRevoked(t *testing.T) {
 	}
 }
 
+func TestARevokedTokenStaysDeadWhenABlockIsLifted(t *testing.T) {
+	ts := newTestServer(t, nil)
+	for _, resource := range []string{apiID, filesID} {
+		in := plain()
+		in.Resource = resource
+		raw, _ := ts.minted(in)
+		ts.blocked(byThumbprint, someone().String())
+		ts.revoked(webID, raw.Reveal()).wantRevoked()
+		if was, err := ts.unblock(t.Context(), byThumbprint, someone().String()); !was || err != nil {
+			t.Fatal(err)
+		}
+		ts.introspected(raw.Reveal()).wantInactive()
+	}
+}
+
 func TestARefreshTokenIsRevokedWithItsGrant(t *testing.T) {
 	ts := newTestServer(t, nil)
 	for _, hint := range []string{"", "refresh_token", "access_token", "nonsense"} { // REV-2.1-02

@@ -281,8 +281,6 @@ func TestATokenIsForOneResource(t *testing.T) {
 func TestWhatAClientMayNoLongerHaveIsNotIssued(t *testing.T) {
 	t.Parallel()
 	ts := newTestServer(t, nil)
-	key := newKey(t)
-	r := ts.tokens(webID, key, "scope", "read write")
 	c, err := ts.clients.find(context.Background(), webID)
 	if err != nil {
 		t.Fatal(err)
@@ -296,7 +294,6 @@ func TestWhatAClientMayNoLongerHaveIsNotIssued(t *testing.T) {
 	k.form.Set("resource", filesID)
 	_, _, err = ts.target(k, []string{apiID, filesID}, []string{"read"})
 	wantRefusal(t, err, errInvalidTarget, "resource")
-	_ = r
 }
 
 func TestGrantTypesAreRefusedByName(t *testing.T) {

@@ -37,7 +37,7 @@ const (
 	benchResource = "https://api.example"
 	benchScope    = "read"
 
-	benchConnections = 32
+	benchConnections = 64
 	benchRound       = 2 * time.Second // of load for one server; the two take turns
 	benchTurns       = 2
 	benchWarmUp      = 500 * time.Millisecond // per server, before the first turn

@@ -70,9 +70,6 @@ func checkURLs(source string, addresses []address) error {
 	return errors.Join(errs...)
 }
 
-// sharedSpace is that of carriers (RFC 6598), in which clouds answer too.
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
-
 // inside reports whether host is written as an address that is not public: of
 // this machine, of a private network, link-local. A host that ends in a number
 // without being an address counts too: some resolvers read 127.1 or 0x7f000001.
@@ -82,8 +79,7 @@ func inside(host string) bool {
 		return true
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		a = a.Unmap()
-		return !a.IsGlobalUnicast() || a.IsPrivate() || sharedSpace.Contains(a)
+		return fetch.Inside(a)
 	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	return last != "" && (strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x"))

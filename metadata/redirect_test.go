@@ -52,7 +52,7 @@ func TestRedirectURIsThatMayBeRegistered(t *testing.T) {
 
 func TestRedirectURIsAreComparedAsStrings(t *testing.T) {
 	const registered, loopback, loopback6, app = "https://c.example/cb", "http://127.0.0.1/cb?a=1", "http://[::1]:4711/cb", "com.example.app:/cb"
-	c := &Client{RedirectURIs: []string{registered, loopback, loopback6, app, "http://localhost/cb", "http://127.0.0.1"}}
+	c := &Client{RedirectURIs: []string{registered, loopback, loopback6, app, "http://localhost/cb", "http://127.0.0.1", "http://192.168.0.1:80/cb"}}
 	for _, tt := range []struct {
 		name, uri string
 		want      bool
@@ -94,7 +94,7 @@ func TestRedirectURIsAreComparedAsStrings(t *testing.T) {
 		{"IPv6 without brackets", "http://::1:4711/cb", false},
 		{"half a bracket", "http://[::1:4711/cb", false},
 		{"an IPv4 address in brackets", "http://[127.0.0.1]:4711/cb?a=1", false},
-		{"an address in a network", "http://192.168.0.1/cb?a=1", false},
+		{"an address in a network", "http://192.168.0.1:81/cb", false},
 		{"an empty string", "", false},
 	} {
 		if got := c.AllowsRedirect(tt.uri); got != tt.want {

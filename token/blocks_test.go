@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -207,15 +208,17 @@ func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { retu
 
 func TestABlockListIsPolledAndEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked, blocked := 0, ""
+		var asked atomic.Int64
+		var blocked atomic.Value
+		blocked.Store("")
 		c := BlockListConfig{Issuer: testIssuer, URL: "https://as.example/blocks", JWKSURI: "https://as.example/jwks"}
 		c.HTTP = &http.Client{Transport: transportFunc(func(r *http.Request) *http.Response {
 			w := httptest.NewRecorder()
 			if r.URL.Path == "/blocks" {
-				asked++
+				asked.Add(1)
 			}
 			now := time.Now().Unix()
-			list := fmt.Sprintf(`{"iss":%q,"iat":%d,"exp":%d,"jkt":[],"client":[%s]}`, testIssuer, now, now+60, blocked)
+			list := fmt.Sprintf(`{"iss":%q,"iat":%d,"exp":%d,"jkt":[],"client":[%s]}`, testIssuer, now, now+60, blocked.Load())
 			issues(blockText(t, list), jwk(t, "es", `,"kid":"k1"`))(w, r)
 			return w.Result()
 		})}
@@ -225,12 +228,12 @@ func TestABlockListIsPolledAndEnds(t *testing.T) {
 		}
 		wantBlocked(t, b, lost, "evil", false) // waits for the first list
 
-		blocked = `"evil"`
+		blocked.Store(`"evil"`)
 		time.Sleep(BlockListPoll + time.Millisecond)
 		synctest.Wait()
 		wantBlocked(t, b, lost, "evil", true)
-		if asked != 2 {
-			t.Errorf("the list was asked for %d times, want 2", asked)
+		if got := asked.Load(); got != 2 {
+			t.Errorf("the list was asked for %d times, want 2", got)
 		}
 		for range 2 {
 			if err := b.Close(); err != nil {
@@ -238,8 +241,8 @@ func TestABlockListIsPolledAndEnds(t *testing.T) {
 			}
 		}
 		time.Sleep(10 * BlockListPoll)
-		if asked != 2 {
-			t.Errorf("the list was asked for after Close")
+		if asked.Load() != 2 {
+			t.Error("the list was asked for after Close")
 		}
 		wantUnknown(t, b, "older than 1m0s")
 	})

@@ -31,7 +31,7 @@ func TestServeScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setUpServed,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "expand": expand, "ready": ready, "terminate": terminate,
+			"exits": exits, "expand": expand, "ready": ready, "terminate": terminate, "remember": remember,
 		},
 	})
 }
@@ -111,6 +111,11 @@ func ready(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 	}
 	ts.Fatalf("the server does not listen")
+}
+
+// remember keeps what a command has printed in a variable: remember NAME.
+func remember(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
 // terminate sends SIGTERM to the server.

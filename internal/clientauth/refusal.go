@@ -82,7 +82,7 @@ func (r *Refusal) Public() string {
 	case Malformed, Several, Missing, BadAssertion, Replayed:
 		return r.Detail
 	}
-	return "the client is not known or did not prove who it is"
+	return "client_id is not known, or nothing in the request proves that it is that client"
 }
 
 func refuse(r Reason, detail string) error { return &Refusal{Reason: r, Detail: detail} }

@@ -23,6 +23,7 @@ type site struct {
 	status int
 	body   []byte
 	asked  int
+	during func() // called by every request, may be nil
 }
 
 func (s *site) set(status int, body []byte) {
@@ -35,6 +36,9 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++
+	if s.during != nil {
+		s.during()
+	}
 	if s.status == http.StatusFound {
 		http.Redirect(w, r, "/elsewhere", http.StatusFound)
 		return
@@ -202,6 +206,17 @@ func TestWhoHangsUpDoesNotWait(t *testing.T) {
 	cancel()
 	if _, err := w.keys.get(ctx, "https://app.example/jwks", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A client that hangs up must not make the fetch fail for all others.
+func TestAFetchDoesNotEndWithTheRequest(t *testing.T) {
+	w, site := newSite(t)
+	site.set(http.StatusOK, newPerson(t).jwks())
+	ctx, cancel := context.WithCancel(context.Background())
+	site.during = cancel
+	if _, err := w.keys.get(ctx, site.URL, nil); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -198,7 +198,7 @@ func (v *Verifier) certificate(ctx context.Context, p Presented, c *Client) (str
 	leaf := p.chain[0]
 	if c.method == TLS {
 		if err := v.checkChain(p.chain); err != nil {
-			return "", refuse(WrongCertificate, fmt.Sprintf("no configured authority vouches for it: %.200q", err.Error()))
+			return "", refuse(WrongCertificate, fmt.Sprintf("no configured authority vouches for it: %+.200q", err.Error()))
 		}
 		if !c.matches(leaf) {
 			return "", refuse(WrongCertificate, "its subject is not the registered one")

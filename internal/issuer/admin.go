@@ -17,10 +17,8 @@ import (
 	"github.com/holdfast-oauth/holdfast/internal/strictjson"
 )
 
-const (
-	maxUserBody   = 16 << 10         // bytes of a request about a person
-	backupTimeout = 30 * time.Minute // for one answer of the admin listener
-)
+// maxUserBody is the longest request about a person.
+const maxUserBody = 16 << 10
 
 // adminHandler serves authserver.Server.AdminHandler and, under the same rules:
 //

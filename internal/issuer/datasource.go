@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -130,15 +131,16 @@ func makeSealingKey(path string) (err error) {
 	return syncFolder(filepath.Dir(path))
 }
 
-// syncFolder makes a new name in a folder durable, where the system can do that.
+// syncFolder makes the entry of a new file survive a crash. Windows cannot, and
+// does not need to.
 func syncFolder(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	d, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrInvalid) {
-		return err
-	}
-	return nil
+	return d.Sync()
 }

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// behindProxies takes the address of the client from X-Forwarded-For, as far as
-// it was written by proxies of ours. Requests from elsewhere are refused if only
-// proxies speak TLS. On a socket every peer is a proxy.
-func behindProxies(proxies []netip.Prefix, only bool, h http.Handler) http.Handler {
-	if len(proxies) == 0 {
+// behind takes the address of the client from X-Forwarded-For, as far as it was
+// written by proxies of ours. Requests from elsewhere are refused if TLS ends at
+// the proxies. Whoever can open the socket is one.
+func (p *public) behind(proxies []netip.Prefix, h http.Handler) http.Handler {
+	if len(proxies) == 0 && !strings.HasPrefix(p.Address, "unix:") {
 		return h
 	}
 	ours := func(address string) bool {
@@ -21,7 +21,7 @@ func behindProxies(proxies []netip.Prefix, only bool, h http.Handler) http.Handl
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer, err := netip.ParseAddrPort(r.RemoteAddr)
 		if err == nil && !ours(peer.Addr().String()) {
-			if only {
+			if p.Certificate == "" {
 				http.Error(w, "requests are taken from the proxies of this server only", http.StatusForbidden)
 				return
 			}

@@ -38,7 +38,8 @@ func readyChecks(s store.Store, public http.Handler, base string) []ops.ReadyChe
 			if a.status != http.StatusOK || err != nil {
 				return fmt.Errorf("the key set is answered with %d", a.status)
 			}
-			if v, _ := keys.Get("keys"); v.Kind() != strictjson.ArrayKind {
+			v, _ := keys.Get("keys")
+			if list, _ := v.Array(); len(list) == 0 {
 				return errors.New("the key set has no keys")
 			}
 			return nil

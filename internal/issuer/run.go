@@ -32,6 +32,8 @@ type Process struct {
 	Ready func(Addresses) error
 
 	Reopen <-chan struct{} // opens the audit log anew
+
+	after func(time.Duration) <-chan time.Time // nil means time.After: set by tests only
 }
 
 // Addresses are where a running server listens: URLs, or unix:/path. Those of
@@ -66,6 +68,9 @@ type program struct {
 func Run(ctx context.Context, c *Config, p Process) (err error) {
 	if err := c.Check(ctx, p.Getenv); err != nil {
 		return err
+	}
+	if p.after == nil {
+		p.after = time.After
 	}
 	g := &program{config: c, process: p, metrics: ops.NewMetrics(p.Version)}
 	defer func() { err = errors.Join(err, g.close()) }()
@@ -216,15 +221,14 @@ func (g *program) listen(ctx context.Context) (servers []ops.Server, a Addresses
 		handler  func() http.Handler
 		address  *string
 		last     bool
-		write    time.Duration
 	}{
 		{name: "public", Endpoint: c.Listen.Public.Endpoint, address: &a.Public, handler: func() http.Handler {
-			return behindProxies(proxies, c.Listen.Public.Certificate == "", measured("public", g.server.Handler()))
+			return c.Listen.Public.behind(proxies, measured("public", g.server.Handler()))
 		}},
 		{name: "mtls", Endpoint: c.Listen.MTLS, address: &a.MTLS, settings: &tls.Config{ClientAuth: tls.RequestClientCert}, handler: func() http.Handler {
 			return measured("mtls", g.server.MTLSHandler())
 		}},
-		{name: "admin", Endpoint: c.Listen.Admin, address: &a.Admin, handler: g.adminHandler, write: backupTimeout},
+		{name: "admin", Endpoint: c.Listen.Admin, address: &a.Admin, handler: g.adminHandler},
 		{name: "metrics", Endpoint: c.Listen.Metrics, address: &a.Metrics, handler: g.metricsHandler, last: true},
 	} {
 		if l.Address == "" {
@@ -236,7 +240,7 @@ func (g *program) listen(ctx context.Context) (servers []ops.Server, a Addresses
 		if err != nil {
 			return servers, a, fmt.Errorf("listen.%s: %w", l.name, err)
 		}
-		servers = append(servers, ops.Server{Name: l.name, Listener: listener, Handler: l.handler(), Last: l.last, WriteTimeout: l.write})
+		servers = append(servers, ops.Server{Name: l.name, Listener: listener, Handler: l.handler(), Last: l.last})
 		*l.address = addressOf(listener, l.Certificate != "")
 	}
 	return servers, a, nil
@@ -282,7 +286,7 @@ func (g *program) serve(ctx context.Context, servers []ops.Server) error {
 			select {
 			case err := <-failed:
 				return err
-			case <-time.After(time.Duration(g.config.Stop.Delay)):
+			case <-g.process.after(time.Duration(g.config.Stop.Delay)):
 			}
 			end()
 			return <-failed

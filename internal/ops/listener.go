@@ -14,6 +14,10 @@ import (
 	"github.com/holdfast-oauth/holdfast/internal/fetch"
 )
 
+// maxSocketPath is the longest path of a socket: systems have room for 104 to 108
+// bytes, and it is bound one folder below its place.
+const maxSocketPath = 80
+
 // Endpoint is where a server listens: "host:port" or "unix:/absolute/path". With
 // a certificate, a PEM file of the chain and one of the key, it speaks TLS; both
 // files are read again when they change.
@@ -30,6 +34,9 @@ func (e Endpoint) Check(local bool) error {
 	if path, ok := e.socket(); ok {
 		if !filepath.IsAbs(path) {
 			errs = append(errs, fmt.Errorf("address: %q is not an absolute path", path))
+		}
+		if len(path) > maxSocketPath {
+			errs = append(errs, fmt.Errorf("address: the path of the socket has %d bytes, want at most %d", len(path), maxSocketPath))
 		}
 	} else if host, _, err := net.SplitHostPort(e.Address); err != nil {
 		errs = append(errs, errors.New("address: want host:port or unix:/absolute/path"))
@@ -111,7 +118,7 @@ func removeStale(ctx context.Context, path string) error {
 // moves it to its place when its mode is set: between bind and chmod it has the
 // mode of the umask.
 func listenPrivately(ctx context.Context, lc *net.ListenConfig, path string) (net.Listener, error) {
-	folder, err := os.MkdirTemp(filepath.Dir(path), ".bind")
+	folder, err := os.MkdirTemp(filepath.Dir(path), ".b")
 	if err != nil {
 		return nil, err
 	}

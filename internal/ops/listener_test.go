@@ -62,6 +62,7 @@ func TestEndpointsAreChecked(t *testing.T) {
 		{"another address for a local one", Endpoint{Address: "192.0.2.1:80"}, true, "address: 192.0.2.1:80 can be reached from elsewhere, want a loopback address or unix:/absolute/path"},
 		{"a name that looks local", Endpoint{Address: "127.0.0.1.example:80"}, true, "address: 127.0.0.1.example:80 can be reached from elsewhere, want a loopback address or unix:/absolute/path"},
 		{"a relative socket", Endpoint{Address: "unix:x.sock"}, true, `address: "x.sock" is not an absolute path`},
+		{"a path that no system has room for", Endpoint{Address: "unix:/" + strings.Repeat("x", 80)}, true, "address: the path of the socket has 81 bytes, want at most 80"},
 		{"no port", Endpoint{Address: "127.0.0.1"}, false, "address: want host:port or unix:/absolute/path"},
 		{"a certificate without a key", Endpoint{Address: ":443", Certificate: "x"}, false, "certificate and key go together"},
 	} {
@@ -77,8 +78,19 @@ func TestEndpointsAreChecked(t *testing.T) {
 	}
 }
 
+// shortFolder is a folder whose name leaves room for that of a socket.
+func shortFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "ops")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	return folder
+}
+
 func TestASocketIsForItsOwnerOnly(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "admin.sock")
+	path := filepath.Join(shortFolder(t), "admin.sock")
 	l, err := Listen(t.Context(), Endpoint{Address: "unix:" + path}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +117,7 @@ func TestASocketIsForItsOwnerOnly(t *testing.T) {
 }
 
 func TestAStaleSocketIsReplaced(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "admin.sock")
+	path := filepath.Join(shortFolder(t), "admin.sock")
 	stale, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", path)
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Limits of every server.
+// Limits of every server. A handler that streams sets deadlines of its own with
+// an http.ResponseController.
 const (
 	ReadHeaderTimeout = 5 * time.Second
 	ReadTimeout       = 30 * time.Second // body included
@@ -32,8 +33,7 @@ type Server struct {
 
 	Last bool // stops after the others have: it shows how they are
 
-	MaxRequests  int           // at a time; 0 means DefaultMaxRequests
-	WriteTimeout time.Duration // 0 means WriteTimeout; longer for streams
+	MaxRequests int // at a time; 0 means DefaultMaxRequests
 }
 
 // Serve runs the servers until ctx ends or one of them fails, then stops all of
@@ -93,18 +93,15 @@ func stop(drain time.Duration, servers []Server, running []*http.Server) error {
 }
 
 func (s Server) server(log *slog.Logger) *http.Server {
-	limit, write := s.MaxRequests, s.WriteTimeout
+	limit := s.MaxRequests
 	if limit == 0 {
 		limit = DefaultMaxRequests
-	}
-	if write == 0 {
-		write = WriteTimeout
 	}
 	return &http.Server{
 		Handler:           atMost(limit, s.Handler),
 		ReadHeaderTimeout: ReadHeaderTimeout,
 		ReadTimeout:       ReadTimeout,
-		WriteTimeout:      write,
+		WriteTimeout:      WriteTimeout,
 		IdleTimeout:       IdleTimeout,
 		MaxHeaderBytes:    MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),

@@ -18,21 +18,24 @@ import (
 // maxPages is how many pages a person looks at before giving up.
 const maxPages = 10
 
-// person sits in front of a browser: follows redirects, keeps cookies, fills in
-// name and password, and allows what a client asks for.
-type person struct {
-	name     string
-	password holdfast.Secret
-	http     *http.Client // follows no redirects
+// Person sits in front of a browser, without one: follows redirects, keeps
+// cookies, fills in name and password, and allows what a client asks for. It
+// reads the pages of package authserver and no others. All fields are required;
+// one visit at a time.
+type Person struct {
+	Name     string
+	Password holdfast.Secret
+	HTTP     *http.Client // that follows no redirects by itself
 }
 
-// visit opens an address and goes on until a page has no form to fill in.
-func (p *person) visit(ctx context.Context, address string) error {
+// Visit opens an address and goes on until a page has no form to fill in, which
+// is where the browser would be left. An error names no address.
+func (p *Person) Visit(ctx context.Context, address string) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return err
 	}
-	browser := *p.http
+	browser := *p.HTTP
 	browser.Jar = jar
 	method, form := http.MethodGet, url.Values(nil)
 	for range maxPages {
@@ -76,9 +79,9 @@ var (
 	memberOf = regexp.MustCompile(`\b([a-z]+)="([^"]*)"`)
 )
 
-// fillIn answers the form of a page that asks for a password or for consent; a
-// nil address if there is none. Where there are several, the first such counts.
-func (p *person) fillIn(page string, here *url.URL) (*url.URL, url.Values) {
+// fillIn answers the form of a page that asks for something to be typed or for
+// consent; a nil address if there is none. Of several the first such counts.
+func (p *Person) fillIn(page string, here *url.URL) (*url.URL, url.Values) {
 	for _, f := range formOf.FindAllStringSubmatch(page, -1) {
 		values, wanted := url.Values{}, false
 		for _, field := range fieldsOf.FindAllStringSubmatch(f[2], -1) {
@@ -86,17 +89,18 @@ func (p *person) fillIn(page string, here *url.URL) (*url.URL, url.Values) {
 			switch {
 			case m["name"] == "":
 			case m["type"] == "password":
-				values.Set(m["name"], p.password.Reveal())
+				values.Set(m["name"], p.Password.Reveal())
 				wanted = true
 			case m["autocomplete"] == "username":
-				values.Set(m["name"], p.name)
+				values.Set(m["name"], p.Name)
 			case m["type"] == "submit":
 				if m["value"] == "allow" {
 					values.Set(m["name"], m["value"])
 					wanted = true
 				}
-			default:
+			default: // hidden fields, and codes that the address brought along
 				values.Set(m["name"], m["value"])
+				wanted = wanted || m["type"] == "text"
 			}
 		}
 		to, err := here.Parse(membersOf(f[1])["action"])

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"time"
 
@@ -50,7 +51,7 @@ func openPlace(ctx context.Context, folder string) (p *place, err error) {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	records, err := store.Open(ctx, "bbolt://"+p.database)
+	records, err := store.Open(ctx, (&url.URL{Scheme: "bbolt", Path: filepath.ToSlash(p.database)}).String())
 	if err != nil {
 		return p, err
 	}

@@ -173,7 +173,7 @@ func (t *tour) login(ctx context.Context) (Step, error) {
 		return Step{}, err
 	}
 	t.grant, err = t.client.LoginLoopback(ctx, func(address string) error {
-		return (&person{name: UserName, password: t.password, http: t.tape.http()}).visit(ctx, address)
+		return (&Person{Name: UserName, Password: t.password, HTTP: t.tape.http()}).Visit(ctx, address)
 	})
 	if err != nil {
 		return Step{}, err
