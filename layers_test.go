@@ -44,7 +44,7 @@ var rooms = map[string]room{
 	"metadata":            {ours: below1},
 	"keystore":            {ours: below1, theirs: []string{"golang.org/x/crypto", "filippo.io/age"}},
 	"store":               {ours: below1, theirs: []string{"go.etcd.io/bbolt", "github.com/jackc/pgx/v5", "github.com/valkey-io/valkey-go", "golang.org/x/sync"}},
-	"internal/ops":        {ours: below1, theirs: []string{"go.yaml.in/yaml/v3", "github.com/prometheus/client_golang", "golang.org/x/time"}},
+	"internal/ops":        {ours: below1, theirs: []string{"go.yaml.in/yaml/v3", "github.com/prometheus/client_golang"}},
 	"internal/clientauth": {ours: below1},
 
 	"client":   {ours: below2, theirs: []string{"golang.org/x/oauth2"}},

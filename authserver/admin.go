@@ -26,12 +26,13 @@ const (
 // permissions, or loopback. A request that a browser made for some page is
 // refused: one with an Origin, or with a Host that is neither of this machine nor
 // of a socket (DNS rebinding). A body is a JSON object, application/json, without
-// unknown members; none at all is as good as {}.
+// unknown members (save in the metadata of a client, RFC 7591 section 2); none at
+// all is as good as {}.
 //
 // Times are RFC 3339 in UTC. reason and by (who does it) are optional in every
-// body, and in the query of a DELETE, at most [MaxAdminText] bytes each; they are
-// kept. Every change is an [Event] of
-// the endpoint "admin". An error has the members of RFC 6749 section 5.2.
+// other body, and in the query of a DELETE, at most [MaxAdminText] bytes each;
+// they are kept. Every change is an [Event] of the endpoint "admin". An error has
+// the members of RFC 6749 section 5.2.
 //
 //	GET    /clients               {"clients":[CLIENT]}
 //	POST   /clients               RFC 7591 metadata; 201 with what was registered,
