@@ -32,9 +32,9 @@ func (s *Server) authenticate(c *call) (*client, error) {
 	return k, nil
 }
 
-// notAuthentic is the answer to a client that was not authenticated. Only one
-// that used the Authorization field gets a 401, which has to name the scheme
-// (RFC 6749 section 5.2).
+// notAuthentic is the answer to a client that was not authenticated. A 401,
+// which has to name a scheme, is for one that used the Authorization field (RFC
+// 6749 section 5.2), and for whoever introspects (RFC 7662 section 2.3).
 func (s *Server) notAuthentic(c *call, err error) error {
 	var r *clientauth.Refusal
 	if !errors.As(err, &r) {
@@ -42,11 +42,11 @@ func (s *Server) notAuthentic(c *call, err error) error {
 	}
 	f := refuse(errInvalidClient, r.Public())
 	f.why = err
-	if r.InvalidRequest() {
+	introspects := c.event.Endpoint == "introspect" && c.form.Get("client_id") == ""
+	switch fields := len(c.Header.Values("Authorization")); {
+	case r.InvalidRequest() && (!introspects || fields > 0):
 		f.code = errInvalidRequest
-		return f
-	}
-	if len(c.Header.Values("Authorization")) > 0 {
+	case fields > 0 || introspects:
 		f.status = http.StatusUnauthorized
 		f.header = http.Header{"WWW-Authenticate": {holdfast.Challenge{Scheme: "Basic", Realm: s.config.Issuer}.String()}}
 	}

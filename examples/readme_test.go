@@ -57,15 +57,18 @@ func Example_readme() {
 }
 
 func TestReadme(t *testing.T) {
-	source, err := os.ReadFile("readme_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"protect", "call"} {
+	for _, part := range []struct{ file, name string }{
+		{"issue_test.go", "issue"}, {"readme_test.go", "protect"}, {"readme_test.go", "call"},
+	} {
+		name := part.name
+		source, err := os.ReadFile(part.file)
+		if err != nil {
+			t.Fatal(err)
+		}
 		_, rest, ok := strings.Cut(string(source), "\t// README: "+name+"\n")
 		quoted, _, ended := strings.Cut(rest, "\t// README: end\n")
 		if !ok || !ended {

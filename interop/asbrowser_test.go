@@ -49,7 +49,7 @@ func (onePassword) Authenticate(_ context.Context, a authserver.Attempt) (authse
 	return authserver.Person{Subject: "person-" + a.Name, Name: a.Name}, nil
 }
 
-// house is an authorization server over TLS, a client with its two sites, and
+// house is an authorization server, a client with its two sites, and
 // a tab in front of them.
 type house struct {
 	t        *testing.T
@@ -59,7 +59,9 @@ type house struct {
 	answers  chan url.Values // what the client got
 }
 
-func newHouse(t *testing.T) *house {
+// newHouse starts it all. elsewhere, if it is given, are the providers that people
+// can log in at, for the address that they send people back to.
+func newHouse(t *testing.T, elsewhere ...func(callback string) authserver.Upstream) *house {
 	t.Helper()
 	h := &house{t: t, tab: newBrowser(t), answers: make(chan url.Values, 1)}
 	landing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -77,19 +79,27 @@ func newHouse(t *testing.T) *house {
 	}))
 	t.Cleanup(back.Close)
 	h.callback = back.URL + "/cb"
-	h.issuer = startHouse(t, h.callback)
+	h.issuer = startHouse(t, h.callback, elsewhere)
 	command(h, security.SetIgnoreCertificateErrors, security.SetIgnoreCertificateErrorsParams{Ignore: true})
 	return h
 }
 
 // startHouse starts the authorization server and returns its issuer.
-func startHouse(t *testing.T, callback string) string {
+func startHouse(t *testing.T, callback string, elsewhere []func(string) authserver.Upstream) string {
 	t.Helper()
 	front := httptest.NewUnstartedServer(nil)
 	front.Config.ErrorLog = log.New(io.Discard, "", 0) // the browser does not know the certificate
-	front.StartTLS()
+	if len(elsewhere) == 0 {
+		front.StartTLS()
+	} else {
+		front.Start() // oidc-provider refuses https on loopback for its clients
+	}
 	t.Cleanup(front.Close)
 	all := []string{"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"}
+	var upstreams []authserver.Upstream
+	for _, u := range elsewhere {
+		upstreams = append(upstreams, u(front.URL+"/callback/work"))
+	}
 	as, err := authserver.New(t.Context(), authserver.Config{
 		Issuer:       front.URL,
 		Store:        store.NewMemory(nil),
@@ -97,6 +107,7 @@ func startHouse(t *testing.T, callback string) string {
 		Resources:    []authserver.Resource{{ID: "https://calendar.example", Scopes: []string{"read", "write"}}},
 		Directory:    onePassword{},
 		AllowSecrets: true,
+		Upstreams:    upstreams,
 		Clients: []authserver.Client{
 			{
 				Client: metadata.Client{
@@ -387,6 +398,23 @@ func TestSomebodyLogsInWithTheKeyboardAlone(t *testing.T) {
 		t.Errorf("the first stop is %q: %v", focus, err)
 	}
 	h.keys(kb.Tab, kb.Enter)
+	if q := h.answered(); q.Get("code") == "" {
+		t.Errorf("the client gets the error %s", q.Get("error"))
+	}
+}
+
+func TestSomebodyLogsInAtNPMProviderInABrowser(t *testing.T) {
+	axe := axeCore(t)
+	h := newHouse(t, func(callback string) authserver.Upstream {
+		return startUpstream(t, "bob", callback).provider(t)
+	})
+	h.asks("planner")
+	h.page("Log in")
+	h.inspect(axe, "")
+	h.press(".providers a")
+	h.press("#go")
+	h.page("Allow access?")
+	h.press(`button[value="allow"]`)
 	if q := h.answered(); q.Get("code") == "" {
 		t.Errorf("the client gets the error %s", q.Get("error"))
 	}

@@ -80,7 +80,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("%w: %w", ErrStart, err)
 	}
 	defer func() { err = errors.Join(err, place.close()) }()
-	t := &tour{place: place, story: s, key: o.Key, nonces: &client.NonceJar{}, tape: newTape()}
+	t := newTour(place, s, o.Key)
 	if err := t.run(steps); err != nil {
 		return err
 	}
@@ -112,6 +112,10 @@ type tour struct {
 	grant  *client.Grant
 }
 
+func newTour(p *place, s *story, key *holdfast.Key) *tour {
+	return &tour{place: p, story: s, key: key, nonces: &client.NonceJar{}, tape: newTape()}
+}
+
 // run goes through the steps in order: each needs what the one before has got.
 func (t *tour) run(ctx context.Context) error {
 	for _, s := range []struct {
@@ -131,7 +135,7 @@ func (t *tour) run(ctx context.Context) error {
 		step.Name = s.name
 		t.story.tell(step)
 	}
-	return t.breakThings(ctx)
+	return t.breakThings(ctx, failures())
 }
 
 func (t *tour) showServer(ctx context.Context) (Step, error) {
