@@ -104,7 +104,7 @@ type Config struct {
 	AccessLifetime, CodeLifetime, PushLifetime, DeviceLifetime time.Duration
 	RefreshIdle, RefreshLifetime, SessionLifetime              time.Duration
 
-	// Templates replaces pages by name; see Pages.
+	// Templates replaces pages by name; see [Page].
 	Templates *template.Template
 
 	// HTTP fetches key sets of clients (jwks_uri). nil means a client that

@@ -1,10 +1,12 @@
 package authserver
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-oauth/holdfast/metadata"
 )
@@ -240,4 +242,47 @@ func TestAStoreThatIsDownIsToldToTheClient(t *testing.T) {
 			t.Errorf("%s: the answer is %v, want %s", name, q, errUnavailable)
 		}
 	}
+}
+
+func TestWhatWasCutOffIsNotBroughtBackByAnotherConsent(t *testing.T) {
+	t.Parallel()
+	ts, _ := newPeopleServer(t, nil)
+	alice := ts.person(t)
+	alice.granted(asking(webID)).code(testCallback)
+	ts.administer(t, "/revoke", `{"user":"subject-of-alice"}`)
+	ts.clock.Advance(2 * time.Second)
+	alice.granted(asking(webID, "scope", "write")).code(testCallback)
+	alice.open(asking(webID, "scope", "write")).code(testCallback)
+	alice.open(asking(webID)).shows(http.StatusOK, "Allow access?")
+}
+
+func TestAClientThatRegisteredItselfIsMarked(t *testing.T) {
+	t.Parallel()
+	ts, _ := newPeopleServer(t, func(c *Config) { c.Registration = RegistrationOpen })
+	r := ts.request(ts.front.URL+pathRegister, nil)
+	r.Header.Set("Content-Type", "application/json")
+	body := `{"client_name":"Stranger","redirect_uris":["https://stranger.example/cb"],"token_endpoint_auth_method":"none"}`
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+	id := ts.send(ts.http, r).ok().text("client_id")
+	alice := ts.person(t)
+	page := alice.logIn(alice.open(asking(id, "redirect_uri", "https://stranger.example/cb")), "alice")
+	page.shows(http.StatusOK, "<strong>Stranger</strong>", "Its name is not verified", "stranger.example")
+	if known := alice.open(asking(webID)).shows(http.StatusOK); strings.Contains(known.body, "not verified") {
+		t.Error("a client of the operator is marked, too")
+	}
+}
+
+func TestALogOutThatCannotBeWrittenIsNoLogOut(t *testing.T) {
+	t.Parallel()
+	faulty := &faultyStore{kind: kindSession}
+	ts, _ := newPeopleServer(t, func(c *Config) {
+		faulty.Store = c.Store
+		c.Store = faulty
+	})
+	alice := ts.person(t)
+	page := alice.logIn(alice.open(asking(webID)), "alice")
+	faulty.down.Store(true)
+	alice.submit(page, pathLogout, nil).shows(http.StatusServiceUnavailable)
+	faulty.down.Store(false)
+	alice.open(asking(webID)).shows(http.StatusOK, "Allow access?") // the session lives, and its cookie
 }

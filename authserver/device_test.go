@@ -267,3 +267,12 @@ func TestNewUserCodesUseEveryLetter(t *testing.T) {
 		t.Errorf("there are %d letters, want %d", len(seen), len(userCodeLetters))
 	}
 }
+
+func TestSomebodyWhoMayGrantNothingConnectsNoDevice(t *testing.T) {
+	t.Parallel()
+	ts, d := newPeopleServer(t, nil)
+	d.scopes = map[string][]string{"bob": {}}
+	bob := ts.person(t)
+	page := bob.enters(ts.startsDevice(appID, nil).ok().text("user_code"))
+	bob.logIn(page, "bob").shows(http.StatusBadRequest, "may grant none of the scopes")
+}

@@ -147,3 +147,20 @@ func TestNoSecretIsInAPageLogOrAddressThatIsNotMeantToHaveIt(t *testing.T) {
 		}
 	}
 }
+
+func TestATemplateThatFailsWithRealDataIsToldToTheOperator(t *testing.T) {
+	t.Parallel()
+	own := template.Must(template.New("own").Parse(`{{define "consent"}}half a page{{if .Account}}{{index .Access 5}}{{end}}{{end}}`))
+	ts, _ := newPeopleServer(t, func(c *Config) { c.Templates = own })
+	alice := ts.person(t)
+	page := alice.open(asking(webID))
+	ts.audited()
+	got := alice.logIn(page, "alice").shows(http.StatusServiceUnavailable)
+	if strings.Contains(got.body, "half a page") {
+		t.Error("half of the page is shown")
+	}
+	events := ts.audited()
+	if last := events[len(events)-1]; last.Decision != "unavailable" || !strings.Contains(last.Reason, "template consent") {
+		t.Errorf("the last event is %+v, want the template named", last)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -273,6 +274,7 @@ func (c *Config) settle() error {
 		problem("a sealing key is needed")
 	}
 	c.checkResources(problem)
+	c.checkUpstreams(problem)
 	for _, origin := range c.Origins {
 		if u, err := fetch.Secure(origin); err != nil || fetch.Origin(u) != origin {
 			problem("origin %.80q: want scheme://host of a site, without a slash at the end", origin)
@@ -322,6 +324,22 @@ func (c *Config) settle() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// upstreamName is what fits into an address and into the name of a cookie.
+var upstreamName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+func (c *Config) checkUpstreams(problem func(string, ...any)) {
+	seen := map[string]bool{}
+	for _, u := range c.Upstreams {
+		if !upstreamName.MatchString(u.Name()) || seen[u.Name()] {
+			problem("upstream %.40q: want a name of 1 to 32 lower-case letters, digits and -, once", u.Name())
+		}
+		if u.Title() == "" {
+			problem("upstream %.40q: want a title for its button", u.Name())
+		}
+		seen[u.Name()] = true
+	}
 }
 
 func (c *Config) checkResources(problem func(string, ...any)) {

@@ -466,13 +466,14 @@ func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
 		Replicas:       2,
 		CodeLifetime:   time.Hour,
 		AccessLifetime: time.Millisecond,
+		Upstreams:      []Upstream{&elsewhere{name: "One"}, &elsewhere{name: "two"}, &elsewhere{name: "two"}},
 	})
 	if err == nil {
 		t.Fatal("the configuration was accepted")
 	}
 	for _, want := range []string{
 		"issuer", "mTLS URL", "store", "sealing key", `resource "api"`, "at least one scope", "lifetime is 2h", "https://app.example/",
-		"2 replicas", "code lifetime", "access lifetime",
+		"2 replicas", "code lifetime", "access lifetime", `upstream "One"`, `upstream "two"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s:\n%v", want, err)

@@ -145,7 +145,8 @@ type contender struct {
 // oidc-provider, whose adapter is the one in memory; x-oidc is how many times as
 // many tokens come out of ours in the same time.
 //
-// With a secret, no request but the first of a key writes anything to the store.
+// CPU time is that of the server process and the load maker; that of PostgreSQL
+// is left out. With a secret, no request but the first of a key writes anything.
 // With private_key_jwt, every request does: the jti of its assertion is used once.
 func BenchmarkTokens(b *testing.B) {
 	for _, auth := range []string{"client_secret_basic", "private_key_jwt"} {
@@ -284,15 +285,20 @@ func (l *benchLoad) look(b *testing.B, c *contender) {
 	}
 	server := must((&metadata.Fetcher{}).Server(b.Context(), c.Issuer))
 	reader := must(token.NewRemote(token.RemoteConfig{Issuer: c.Issuer, JWKSURI: server.JWKSURI}))
-	verifier := must(holdfast.NewVerifier(holdfast.Config{Tokens: reader, Issuers: []string{c.Issuer}, Audience: []string{benchResource}}))
+	now := time.Now().Add(-time.Minute) // a replay cache from before: a cold one would demand a nonce
+	replays := must(holdfast.NewReplays(holdfast.ReplayConfig{Now: func() time.Time { return now }}))
+	now = time.Now()
+	verifier := must(holdfast.NewVerifier(holdfast.Config{
+		Tokens: reader, Issuers: []string{c.Issuer}, Audience: []string{benchResource}, Proof: holdfast.ProofPolicy{Replays: replays},
+	}))
 	api := must(url.Parse(benchResource))
 	access := holdfast.NewSecret(raw)
-	proof := must(line.key.Prove(holdfast.ProofClaims{Method: http.MethodGet, URL: api, Token: access, Time: time.Now().Add(5 * time.Second)}))
+	proof := must(line.key.Prove(holdfast.ProofClaims{Method: http.MethodGet, URL: api, Token: access}))
 	_, err = verifier.Verify(b.Context(), &holdfast.Presentation{
 		Method: http.MethodGet, URL: benchResource,
 		Authorization: []holdfast.Secret{holdfast.NewSecret("DPoP " + raw)}, Proofs: []holdfast.Secret{holdfast.NewSecret(proof)},
 	}, holdfast.Requirement{Scope: []string{benchScope}})
-	if code := holdfast.CodeOf(err); err != nil && code != holdfast.CodeProofNonceRequired && code != holdfast.CodeServerReplay {
+	if err != nil {
 		b.Fatalf("%s: its token: %v", c.name, err)
 	}
 }

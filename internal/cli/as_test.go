@@ -160,6 +160,30 @@ func TestAFailedRegistrationLeavesNoSecretFile(t *testing.T) {
 	}
 }
 
+// The commands that the guide shows exist, with the flags that it shows.
+func TestTheServerGuideShowsRealCommands(t *testing.T) {
+	b, err := os.ReadFile("../../docs/guides/serve-as.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := 0
+	for line := range strings.Lines(string(b)) {
+		line, ok := strings.CutPrefix(line, "    holdfast ")
+		if !ok {
+			continue
+		}
+		a := &app{Env: Env{Getenv: func(string) string { return "" }}}
+		c, args, err := a.root().Find(strings.Fields(strings.TrimSpace(line)))
+		if err != nil || !c.HasParent() || c.ParseFlags(args) != nil {
+			t.Errorf("holdfast %s: no such command, or other flags", line)
+		}
+		shown++
+	}
+	if shown < 10 {
+		t.Errorf("only %d commands were found in the guide", shown)
+	}
+}
+
 // Every command of the server explains itself, has an example that parses, and
 // prints JSON if it prints anything of the server.
 func TestEveryServerCommandHasHelp(t *testing.T) {

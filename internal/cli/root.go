@@ -128,6 +128,9 @@ how sure, and what each party should change. That works offline.
 It also gets tokens that are bound to a key and calls APIs with them: login, call,
 token, proof, logout; keys manages the keys.
 
+serve as runs an authorization server that binds tokens, as administers it, and up
+shows both ends on this machine.
+
 Exit status: 0 no failure, 1 a failure was found or a server refused, 2 wrong
 usage or nothing readable, 3 undetermined or not possible to try. Every flag can
 be given as an environment variable: --public-url as HOLDFAST_PUBLIC_URL.`,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/holdfast-oauth/holdfast"
 	"github.com/holdfast-oauth/holdfast/internal/ops"
 	"github.com/holdfast-oauth/holdfast/internal/strictjson"
 	"github.com/holdfast-oauth/holdfast/store"
@@ -17,9 +18,10 @@ const maxKeySet = 64 << 10
 // kindProbe is a kind of which there are no records.
 const kindProbe store.Kind = "probe"
 
-// readyChecks are what the server depends on.
-func readyChecks(s store.Store, public http.Handler, base string) []ops.ReadyCheck {
-	return []ops.ReadyCheck{
+// readyChecks are what the server depends on. A shared replay cache that has lost
+// its memory, or has none yet, takes a moment until it can judge.
+func readyChecks(s store.Store, replays holdfast.ReplayCache, public http.Handler, base string) []ops.ReadyCheck {
+	checks := []ops.ReadyCheck{
 		{Name: "store", Check: func(ctx context.Context) error {
 			_, err := s.Get(ctx, kindProbe, [32]byte{})
 			if errors.Is(err, store.ErrNotFound) {
@@ -45,6 +47,13 @@ func readyChecks(s store.Store, public http.Handler, base string) []ops.ReadyChe
 			return nil
 		}},
 	}
+	if p, ok := replays.(holdfast.ReplayPeeker); ok {
+		checks = append(checks, ops.ReadyCheck{Name: "replays", Check: func(ctx context.Context) error {
+			_, err := p.Peek(ctx, holdfast.ReplayID{})
+			return err
+		}})
+	}
+	return checks
 }
 
 // answer is an answer of a handler to a question of this process.

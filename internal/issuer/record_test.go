@@ -108,6 +108,14 @@ func TestFailuresOfTheStoreAreCounted(t *testing.T) {
 	}
 }
 
+// forgetful is a replay cache that says whether it remembers.
+type forgetful struct{ err error }
+
+func (f forgetful) Use(context.Context, holdfast.ReplayID, time.Time) (bool, error) {
+	return false, f.err
+}
+func (f forgetful) Peek(context.Context, holdfast.ReplayID) (bool, error) { return false, f.err }
+
 func TestReadinessAsksTheStoreAndForKeys(t *testing.T) {
 	keys := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"keys":[{}]}`)) })
 	none := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"keys":[]}`)) })
@@ -115,17 +123,20 @@ func TestReadinessAsksTheStoreAndForKeys(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		store  store.Store
+		replay holdfast.ReplayCache
 		public http.Handler
 		want   string
 	}{
-		{"all is there", store.NewMemory(nil), keys, ""},
-		{"the store is away", broken{nil, errors.New("no route to host")}, keys, "store"},
-		{"there is no key", store.NewMemory(nil), none, "signing key"},
-		{"the keys cannot be read", store.NewMemory(nil), away, "signing key"},
+		{"all is there", store.NewMemory(nil), forgetful{}, keys, ""},
+		{"replays are of this process", store.NewMemory(nil), nil, keys, ""},
+		{"the store is away", broken{nil, errors.New("no route to host")}, nil, keys, "store"},
+		{"the replay cache has lost its memory", store.NewMemory(nil), forgetful{errors.New("cold")}, keys, "replays"},
+		{"there is no key", store.NewMemory(nil), nil, none, "signing key"},
+		{"the keys cannot be read", store.NewMemory(nil), nil, away, "signing key"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := ""
-			for _, check := range readyChecks(c.store, c.public, "") {
+			for _, check := range readyChecks(c.store, c.replay, c.public, "") {
 				if check.Check(t.Context()) != nil {
 					got += check.Name
 				}

@@ -141,7 +141,7 @@ func (g *program) open(ctx context.Context) error {
 		return err
 	}
 	g.later(g.server.Close)
-	g.health = ops.NewHealth(p.Log, readyChecks(settings.Store, g.server.Handler(), g.base())...)
+	g.health = ops.NewHealth(p.Log, readyChecks(settings.Store, settings.Proof.Replays, g.server.Handler(), g.base())...)
 	return nil
 }
 

@@ -19,10 +19,12 @@ const { redirectURIs, name } = JSON.parse(process.env.HOLDFAST_INTEROP);
 const random = () => randomBytes(32).toString('base64url');
 const secret = random();
 const loopback = ['http://127.0.0.1/callback'];
+// A native client may have any port on loopback, but no https there.
+const web = redirectURIs.some((uri) => uri.startsWith('https:'));
 
 const configuration = (jwks) => ({
   clients: [
-    { client_id: 'holdfast', client_secret: secret, application_type: 'native', redirect_uris: [...redirectURIs, ...loopback], require_auth_time: true },
+    { client_id: 'holdfast', client_secret: secret, application_type: web ? 'web' : 'native', redirect_uris: [...redirectURIs, ...loopback], require_auth_time: true },
     { client_id: 'app', token_endpoint_auth_method: 'none', application_type: 'native', redirect_uris: loopback },
   ],
   clientDefaults: { grant_types: ['authorization_code'], response_types: ['code'], id_token_signed_response_alg: 'RS256' },
