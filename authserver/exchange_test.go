@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -129,6 +130,7 @@ func TestAnExpiredSubjectTokenIsRefused(t *testing.T) {
 
 // fakeUpstream is an upstream whose answer the test decides.
 type fakeUpstream struct {
+	name string // "" means provider
 	Upstream
 	answer func(issuer, kind, raw string) (*Person, error)
 }
@@ -137,7 +139,7 @@ func (p fakeUpstream) Exchange(_ context.Context, issuer, kind string, raw holdf
 	return p.answer(issuer, kind, raw.Reveal())
 }
 
-func (fakeUpstream) Name() string { return "provider" }
+func (f fakeUpstream) Name() string { return cmp.Or(f.name, "provider") }
 
 func (fakeUpstream) Title() string { return "Provider" }
 
@@ -145,7 +147,7 @@ func TestATokenOfAnUpstreamProviderIsExchanged(t *testing.T) {
 	t.Parallel()
 	ts := newTestServer(t, func(c *Config) {
 		c.Upstreams = []Upstream{
-			fakeUpstream{answer: func(string, string, string) (*Person, error) { return nil, nil }},
+			fakeUpstream{name: "another", answer: func(string, string, string) (*Person, error) { return nil, nil }},
 			fakeUpstream{answer: func(issuer, kind, raw string) (*Person, error) {
 				switch raw {
 				case "of alice":
