@@ -40,7 +40,7 @@ func TestOurProgramLogsInAtOurServer(t *testing.T) {
 	if read := w.read(stolen); !slices.Equal(read.Scope, []string{"read"}) || read.Confirmation.JKT.IsZero() || read.ClientID != "tool" {
 		t.Errorf("the token has scope %q, client %q, key %s", read.Scope, read.ClientID, read.Confirmation.JKT)
 	}
-	if status := w.bearer(stolen); status != http.StatusUnauthorized {
+	if status := w.bearer(stolen); status != http.StatusUnauthorized { // D-7.2-01
 		t.Errorf("without its key the token gets status %d", status)
 	}
 
@@ -87,7 +87,7 @@ func TestOurProgramLogsInAtOurServer(t *testing.T) {
 		if o := w.run("logout", "--profile", "opaque"); o.status != 0 || !strings.Contains(o.stderr, "revoked and forgotten") {
 			t.Fatalf("logout: %+v", o)
 		}
-		if w.active(raw) {
+		if w.active(raw) { // REV-2-01
 			t.Error("the token is active after the logout")
 		}
 		if o := w.run("call", "--profile", "opaque", w.opaque); o.status != 2 || o.stdout != "" {
@@ -165,11 +165,9 @@ func TestOurServerInFrontOfAnIdentityProvider(t *testing.T) {
 	const callback = "/callback/work"
 	back, arrived := landing(t)
 	var up *npmUpstream
-	var provider *people.Provider
 	w := newTown(t, func(c *authserver.Config) {
 		up = startUpstream(t, "alice", c.Issuer+callback, back)
-		provider = up.provider(t)
-		c.Upstreams = []authserver.Upstream{provider, away(t)}
+		c.Upstreams = []authserver.Upstream{up.provider(t), away(t)}
 	})
 	const work, other = "li:first-child a.button", "li:last-child a.button"
 	// at is what somebody does who logs in at the provider under a name.
@@ -265,11 +263,11 @@ func TestOurProgramAfterARevocation(t *testing.T) {
 		}
 		w.callsAs(w.alice.Subject, "blocked", w.api)
 		w.admin("/blocks", `{"thumbprint":"`+w.read(w.token("blocked")).Confirmation.JKT.String()+`"}`)
-		if o := w.run("call", "--profile", "blocked", w.api); o.status != 1 {
+		if o := w.run("call", "--profile", "blocked", w.api); o.status != 1 || !strings.Contains(o.stderr, "the holder of this token is blocked") {
 			t.Errorf("call with a blocked key: %+v", o)
 		}
 		o := w.run("login", "--ca-file", w.ca, "--profile", "blocked")
-		if o.status != 1 || strings.Contains(o.stderr, "open this address") {
+		if o.status != 1 || !strings.Contains(o.stderr, "the key of the holder is blocked") || strings.Contains(o.stderr, "open this address") {
 			t.Errorf("login with a blocked key: %+v", o)
 		}
 	})

@@ -58,14 +58,14 @@ func exchanged(t *testing.T, w *town, up *npmUpstream, subject, back string, arr
 			w := w.in(t)
 			g, err := gate.Exchange(t.Context(), c.r)
 			if c.refuse != "" {
-				wantCode(t, "the exchange", err, c.refuse)
+				wantCode(t, "the exchange", err, c.refuse) // TX-2-02
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			read := w.read(g.Token.Value)
-			if read.Subject != subject || read.Confirmation.JKT != g.Token.Key.Thumbprint() || read.ClientID != "gate" || !g.Refresh.IsZero() {
+			read := w.read(g.Token.Value) // TX-2-01
+			if g.Token.Type != "DPoP" || read.Subject != subject || read.Confirmation.JKT != g.Token.Key.Thumbprint() || read.ClientID != "gate" || !g.Refresh.IsZero() {
 				t.Errorf("the token is of %q, of client %q, bound to %s", read.Subject, read.ClientID, read.Confirmation.JKT)
 			}
 			if body := w.callWith(g.Token); body != subject {
