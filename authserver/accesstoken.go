@@ -38,9 +38,9 @@ type accessToken struct {
 }
 
 // mint issues an access token for one resource: a JWT (RFC 9068) or a
-// reference. It sets ID, Issued and Expires of t; an Expires that was set is the
-// latest one that is allowed. The holder of a token for a resource that wants
-// bearer tokens is removed.
+// reference. It sets ID, Issued and Expires of t; an Issued that was set is the
+// one, in whole seconds, an Expires the latest one that is allowed. The holder of
+// a token for a resource that wants bearer tokens is removed.
 func (s *Server) mint(ctx context.Context, t *accessToken) (holdfast.Secret, error) {
 	r, ok := s.resource(t.Resource)
 	if !ok {
@@ -60,7 +60,10 @@ func (s *Server) mint(ctx context.Context, t *accessToken) (holdfast.Secret, err
 	var id [tokenIDBytes]byte
 	_, _ = rand.Read(id[:]) // never fails
 	t.ID = jose.EncodeSegment(id[:])
-	t.Issued = s.now().UTC().Truncate(time.Second)
+	if t.Issued.IsZero() {
+		t.Issued = s.now()
+	}
+	t.Issued = t.Issued.UTC().Truncate(time.Second)
 	expires := t.Issued.Add(s.accessLifetime(r))
 	if t.Expires.IsZero() || expires.Before(t.Expires) {
 		t.Expires = expires
@@ -147,6 +150,12 @@ func (s *Server) readAccess(ctx context.Context, raw holdfast.Secret) (*accessTo
 		}
 		if err != nil {
 			return nil, err
+		}
+		// What came of an exchange dies with whom the grant was for.
+		if of := g.Value.Approval; of.Client != t.Client {
+			if ok, err := alive(s.standing(ctx, party{Client: of.Client, Holder: g.Value.Holder, At: of.At})); !ok {
+				return nil, err
+			}
 		}
 	}
 	ok, err := alive(s.standing(ctx, party{Client: t.Client, Subject: t.Subject, Session: t.Session, Holder: t.Holder, At: t.Issued}))

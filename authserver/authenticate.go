@@ -15,7 +15,7 @@ import (
 func (s *Server) authenticate(c *call) (*client, error) {
 	p, err := clientauth.Credentials(c.Request, c.form)
 	if err != nil {
-		return nil, s.notAuthentic(c, err)
+		return nil, notAuthentic(err)
 	}
 	c.event.Client = shown(p.ClientID) // so far only claimed: a refusal says who it was about
 	k, err := s.clients.lookup(c.Context(), p.ClientID)
@@ -27,28 +27,35 @@ func (s *Server) authenticate(c *call) (*client, error) {
 		auth = k.auth
 	}
 	if c.event.ClientKey, err = s.clients.verifier.Verify(c.Context(), p, auth); err != nil {
-		return nil, s.notAuthentic(c, err)
+		return nil, notAuthentic(err)
 	}
 	return k, nil
 }
 
-// notAuthentic is the answer to a client that was not authenticated. A 401,
-// which has to name a scheme, is for one that used the Authorization field (RFC
-// 6749 section 5.2), and for whoever introspects (RFC 7662 section 2.3).
-func (s *Server) notAuthentic(c *call, err error) error {
+// notAuthentic is the answer to a client that was not authenticated.
+func notAuthentic(err error) error {
 	var r *clientauth.Refusal
 	if !errors.As(err, &r) {
 		return unavailable(err)
 	}
 	f := refuse(errInvalidClient, r.Public())
-	f.why = err
-	introspects := c.event.Endpoint == "introspect" && c.form.Get("client_id") == ""
-	switch fields := len(c.Header.Values("Authorization")); {
-	case r.InvalidRequest() && (!introspects || fields > 0):
+	if r.InvalidRequest() {
 		f.code = errInvalidRequest
-	case fields > 0 || introspects:
-		f.status = http.StatusUnauthorized
-		f.header = http.Header{"WWW-Authenticate": {holdfast.Challenge{Scheme: "Basic", Realm: s.config.Issuer}.String()}}
 	}
+	f.why = err
 	return f
+}
+
+// challenged makes a 401, which has to name a scheme, of an invalid_client, if
+// the client used the Authorization field (RFC 6749 section 5.2) or introspects
+// (RFC 7662 section 2.3). Any other error stays what it is.
+func (s *Server) challenged(c *call, err error) error {
+	var f *refusal
+	if !errors.As(err, &f) || f.code != errInvalidClient || len(c.Header.Values("Authorization")) == 0 && c.event.Endpoint != "introspect" {
+		return err
+	}
+	out := *f
+	out.status = http.StatusUnauthorized
+	out.header = http.Header{"WWW-Authenticate": {holdfast.Challenge{Scheme: "Basic", Realm: s.config.Issuer}.String()}}
+	return &out
 }

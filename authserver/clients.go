@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast-oauth/holdfast"
 	"github.com/holdfast-oauth/holdfast/internal/clientauth"
 	"github.com/holdfast-oauth/holdfast/metadata"
 	"github.com/holdfast-oauth/holdfast/store"
@@ -83,7 +82,7 @@ func (c *clients) verifierConfig() clientauth.VerifierConfig {
 		Now:       s.now,
 	}
 	if s.config.Profile == ProfileFAPI2 {
-		v.Algs = []holdfast.Alg{holdfast.PS256, holdfast.ES256, holdfast.EdDSA, holdfast.Ed25519}
+		v.Algs = fapiAlgs()
 		return v
 	}
 	for _, path := range []string{pathToken, pathPAR, pathIntrospect, pathRevoke, pathDevice} {

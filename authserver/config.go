@@ -136,8 +136,12 @@ type Client struct {
 
 	Resources   []string // identifiers it may get tokens for; nil means all
 	SkipConsent bool     // of the operator's own clients
-	MayExchange bool     // may exchange tokens of other clients and holders (RFC 8693)
 	Introspects []string // resources whose tokens it may introspect
+
+	// MayExchange lets the client exchange tokens of other clients and holders
+	// (RFC 8693). Of one that does not authenticate it says only that it may
+	// exchange tokens of the Upstreams, which then anybody can who has one.
+	MayExchange bool
 }
 
 // Signing says how JWT access tokens are signed.

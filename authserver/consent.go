@@ -58,6 +58,11 @@ func (v *visit) wish(t *ticket) (*wish, error) {
 		return nil, asPage(err)
 	}
 	w.client = c
+	// What was pushed or begun before the redirect URI was removed ends with it
+	// (RFC 9126 section 4).
+	if t.Request != nil && !c.AllowsRedirect(t.Request.RedirectURI) {
+		return nil, refuse(errInvalidRequest, "the redirect_uri of the request is not registered any more")
+	}
 	return w, v.server.allowed(v.Context(), c, w.holder)
 }
 
@@ -144,7 +149,25 @@ func (v *visit) mustAsk(t *ticket, w *wish, subject string, scope []string) (boo
 	if _, cut := isRefusal(err); cut {
 		return true, nil
 	}
-	return !covers(e.Value.Scope, scope) || !covers(e.Value.Resources, w.resources), err
+	for resource, want := range v.server.accessBy(scope, w.resources) {
+		if have, known := e.Value.Access[resource]; !known || !covers(have, want) {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// accessBy lists, for each resource, those of the scopes that it offers: what was
+// allowed at one of them is not allowed at another.
+func (s *Server) accessBy(scope, resources []string) map[string][]string {
+	out := map[string][]string{}
+	for _, id := range resources {
+		out[id] = nil
+		if r, ok := s.resource(id); ok {
+			out[id] = inOrder(scope, r.Scopes)
+		}
+	}
+	return out
 }
 
 // assured reports whether only the client can receive what is sent to its
@@ -196,7 +219,7 @@ func (v *visit) decide() error {
 func (v *visit) allow(t *ticket, w *wish, e *entry[sessionRecord]) error {
 	scope := grantable(e.Value.Person, w.scope)
 	if w.device == nil && assured(w.client, t.Request.RedirectURI) && !w.client.SkipConsent {
-		if err := v.server.rememberConsent(v.Context(), e.Value.Person.Subject, w, scope); err != nil {
+		if err := v.server.rememberConsent(v.Context(), e.Value.Person.Subject, w, scope, v.event.Time); err != nil {
 			return v.refuse(t, err)
 		}
 	}
@@ -215,7 +238,8 @@ func (v *visit) complete(t *ticket, w *wish, e *entry[sessionRecord], scope []st
 	p := e.Value.Person
 	a := approval{
 		Client: w.client.ClientID, Subject: p.Subject, Scope: scope, Resources: w.resources,
-		Session: e.Value.ID, AuthTime: p.AuthTime, ACR: p.ACR, At: v.server.now(),
+		// From before anything was judged: a revocation that came meanwhile ends it.
+		Session: e.Value.ID, AuthTime: p.AuthTime, ACR: p.ACR, At: v.event.Time,
 	}
 	if w.device != nil {
 		return v.decideDevice(w.device, "approved", &a)
@@ -227,17 +251,17 @@ func (v *visit) complete(t *ticket, w *wish, e *entry[sessionRecord], scope []st
 	return v.answerCode(t.Request, code)
 }
 
-// rememberConsent adds what was allowed to what was allowed before.
-func (s *Server) rememberConsent(ctx context.Context, subject string, w *wish, scope []string) error {
+// rememberConsent adds what was allowed at a time to what was allowed before.
+func (s *Server) rememberConsent(ctx context.Context, subject string, w *wish, scope []string, at time.Time) error {
 	key := keyOf(subject, w.client.ClientID)
 	for range maxConsentTries {
 		e, err := load[consentRecord](ctx, s.store, kindConsent, key)
 		switch {
 		case missing(err):
-			err = create(ctx, s.store, kindConsent, key, subject, s.now().Add(consentLifetime),
-				consentRecord{Client: w.client.ClientID, Scope: scope, Resources: w.resources, At: s.now()})
+			err = create(ctx, s.store, kindConsent, key, subject, at.Add(consentLifetime),
+				consentRecord{Client: w.client.ClientID, Access: s.accessBy(scope, w.resources), At: at})
 		case err == nil:
-			err = s.widen(ctx, e, w, scope)
+			err = s.widen(ctx, e, s.accessBy(scope, w.resources), at)
 		}
 		if err == nil {
 			return nil
@@ -251,16 +275,18 @@ func (s *Server) rememberConsent(ctx context.Context, subject string, w *wish, s
 
 // widen adds to a remembered consent. One that was cut off is not brought back:
 // what it allowed is forgotten.
-func (s *Server) widen(ctx context.Context, e *entry[consentRecord], w *wish, scope []string) error {
+func (s *Server) widen(ctx context.Context, e *entry[consentRecord], access map[string][]string, at time.Time) error {
 	r := &e.Value
 	err := s.standing(ctx, party{Subject: e.Owner, Client: r.Client, At: r.At})
 	if _, cut := isRefusal(err); cut {
-		r.Scope, r.Resources = nil, nil
+		r.Access = nil
 	} else if err != nil {
 		return err
 	}
-	r.Scope, r.Resources = union(r.Scope, scope), union(r.Resources, w.resources)
-	r.At, e.Expires = s.now(), s.now().Add(consentLifetime)
+	for resource, before := range r.Access {
+		access[resource] = union(before, access[resource])
+	}
+	r.Access, r.At, e.Expires = access, at, at.Add(consentLifetime)
 	return e.swap(ctx, s.store)
 }
 

@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -46,7 +47,7 @@ func (s *Server) exchange(c *call) (any, error) {
 	}
 	// A bound token is worth nothing without its key; a listed client, such as an
 	// API that calls the next, holds it because it was presented there.
-	if held.Holder.bound() && held.Holder != holder && !c.client.MayExchange {
+	if held.Holder.bound() && held.Holder != holder && !c.client.actsForOthers() {
 		return nil, refuse(errInvalidRequest, "the parameter subject_token is bound to a key that was not proved")
 	}
 	p := party{Client: c.client.ClientID, Subject: held.Subject, Session: held.Session, Holder: holder, At: held.at}
@@ -84,8 +85,14 @@ func readExchange(c *call) (raw holdfast.Secret, kind string, err error) {
 	return raw, kind, err
 }
 
+// actsForOthers reports whether the client may exchange what was issued here to
+// other clients and holders. Anybody can say to be a public one: for a stolen
+// token that would be a way to another key (RFC 8693 section 2.1).
+func (c *client) actsForOthers() bool { return c.MayExchange && !c.public() }
+
 // subjectOf reads the subject token: ours, or that of the provider which says
-// that it is its own.
+// that it is its own. The latter is a bearer token, so that a client which does
+// not authenticate needs leave to bind it to a key.
 func (s *Server) subjectOf(c *call, raw holdfast.Secret, kind string) (*subject, error) {
 	if kind != typeID {
 		t, err := s.readAccess(c.Context(), raw)
@@ -95,6 +102,9 @@ func (s *Server) subjectOf(c *call, raw holdfast.Secret, kind string) (*subject,
 		if t != nil {
 			return s.ownSubject(c, t)
 		}
+	}
+	if len(s.config.Upstreams) > 0 && c.client.public() && !c.client.MayExchange {
+		return nil, refuse(errUnauthorizedClient, "the client does not authenticate, and may not exchange a subject_token of others")
 	}
 	for _, u := range s.config.Upstreams {
 		p, err := u.Exchange(c.Context(), s.config.Issuer, kind, raw)
@@ -107,7 +117,7 @@ func (s *Server) subjectOf(c *call, raw holdfast.Secret, kind string) (*subject,
 		case err != nil:
 			return nil, unavailable(err)
 		case p != nil:
-			return s.upstreamSubject(c, p), nil
+			return s.upstreamSubject(c, p)
 		}
 	}
 	return nil, refuse(errInvalidRequest, "the parameter subject_token is not active, or of nobody known here")
@@ -120,7 +130,7 @@ func (s *Server) ownSubject(c *call, t *accessToken) (*subject, error) {
 	out := &subject{accessToken: *t, reach: []string{t.Resource}, at: t.Issued}
 	out.ID, out.Client = "", c.client.ClientID // Expires stays: the new token ends no later
 	switch {
-	case c.client.MayExchange:
+	case c.client.actsForOthers():
 		if t.Client != c.client.ClientID {
 			out.Actor = c.client.ClientID
 		}
@@ -145,13 +155,23 @@ func (s *Server) ownSubject(c *call, t *accessToken) (*subject, error) {
 }
 
 // upstreamSubject says what a token of an upstream provider can be exchanged
-// for: what the person may have and the client asks for.
-func (s *Server) upstreamSubject(c *call, p *Person) *subject {
-	out := &subject{reach: s.reach(c.client), at: s.now()}
-	out.Client, out.Subject, out.AuthTime, out.ACR = c.client.ClientID, p.Subject, p.AuthTime, p.ACR
+// for: what the person may have and the client asks for, no longer than the
+// token lives, and nothing if the person was cut off since it was issued.
+func (s *Server) upstreamSubject(c *call, p *Person) (*subject, error) {
+	if err := p.check(); err != nil {
+		return nil, unavailable(fmt.Errorf("the subject_token: %w", err))
+	}
+	if !p.Expires.IsZero() && !s.now().Before(p.Expires) {
+		return nil, refuse(errInvalidRequest, "the parameter subject_token has expired")
+	}
+	out := &subject{reach: s.reach(c.client), at: c.event.Time}
+	if !p.Issued.IsZero() && p.Issued.Before(out.at) {
+		out.at = p.Issued
+	}
+	out.Client, out.Subject, out.AuthTime, out.ACR, out.Expires = c.client.ClientID, p.Subject, p.AuthTime, p.ACR, p.Expires
 	out.Scope = p.Scopes
 	if p.Scopes == nil {
 		out.Scope = s.scopesOffered()
 	}
-	return out
+	return out, nil
 }

@@ -166,7 +166,7 @@ func TestATokenOfAnUpstreamProviderIsExchanged(t *testing.T) {
 			}},
 		}
 		app := configured(t, c, appID)
-		app.GrantTypes = append(app.GrantTypes, grantExchange)
+		app.GrantTypes, app.MayExchange = append(app.GrantTypes, grantExchange), true
 	})
 	key := newKey(t)
 	ask := func(raw, kind string, pairs ...string) *reply {

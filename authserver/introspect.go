@@ -51,13 +51,15 @@ type confirmation struct {
 // anything else. Public clients cannot say who they are, so they learn nothing.
 func (s *Server) introspect(c *call) (any, error) {
 	if c.client.public() {
-		f := refuse(errInvalidClient, "introspection needs a client with credentials")
-		f.status = http.StatusUnauthorized // RFC 7662 section 2.3
-		f.header = http.Header{"WWW-Authenticate": {holdfast.Challenge{Scheme: "Basic", Realm: s.config.Issuer}.String()}}
-		return nil, f
+		return nil, refuse(errInvalidClient, "introspection needs a client with credentials")
 	}
 	raw, err := tokenOf(c)
 	if err != nil {
+		return nil, err
+	}
+	// Whoever has the credentials of a blocked client must not learn what the
+	// tokens are good for that came with them.
+	if err := s.unblocked(c.Context(), c.client.ClientID, binding{}); err != nil {
 		return nil, err
 	}
 	t, err := s.readAccess(c.Context(), raw)

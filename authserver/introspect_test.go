@@ -179,7 +179,7 @@ func TestWhatMakesARefreshTokenInactive(t *testing.T) {
 	}{
 		{"nobody used it for long", func(ts *testServer) { ts.clock.Advance(DefaultRefreshIdle) }},
 		{"the user was cut off", func(ts *testServer) { ts.cut(byUser, "alice") }},
-		{"the client is blocked", func(ts *testServer) { ts.blocked(byClient, webID) }},
+		{"the client was cut off", func(ts *testServer) { ts.cut(byClient, webID) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ts := newTestServer(t, nil)

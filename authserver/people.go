@@ -24,6 +24,11 @@ type Person struct {
 
 	ACR      string    // how the person was authenticated, may be empty (RFC 9470)
 	AuthTime time.Time // when; the zero time means now
+
+	// Issued and Expires are those of a token that is exchanged: nobody gets
+	// anything for it who was cut off since, nor anything that lives longer. Zero
+	// means unknown. After a login they are not looked at.
+	Issued, Expires time.Time
 }
 
 // Attempt is one try to log in with a password.

@@ -8,9 +8,18 @@ import (
 	"github.com/holdfast-oauth/holdfast/internal/jose"
 )
 
-// maxAhead is how far ahead a clock may be under FAPI 2.0 (section 5.3.2.1),
-// also where a nonce says how old a proof is.
-const maxAhead = 60 * time.Second
+// How far ahead a clock has to be accepted and may be at most under FAPI 2.0
+// (section 5.3.2.1), also where a nonce says how old a proof is.
+const (
+	minAhead = 10 * time.Second
+	maxAhead = 60 * time.Second
+)
+
+// fapiAlgs are the algorithms of JWTs under FAPI 2.0 (section 5.4.1): of proofs
+// and of client assertions.
+func fapiAlgs() []holdfast.Alg {
+	return []holdfast.Alg{holdfast.PS256, holdfast.ES256, holdfast.EdDSA, holdfast.Ed25519}
+}
 
 // prove judges the proof of a request; a missing one is no failure unless it is
 // needed. Nothing is consumed before (D-5-13).

@@ -225,8 +225,7 @@ type sessionRecord struct {
 
 // consentRecord is what a person has allowed a client before.
 type consentRecord struct {
-	Client    string    `json:"client"`
-	Scope     []string  `json:"scope"`
-	Resources []string  `json:"resources"`
-	At        time.Time `json:"at"`
+	Client string              `json:"client"`
+	Access map[string][]string `json:"access"` // scopes by resource
+	At     time.Time           `json:"at"`
 }

@@ -138,6 +138,12 @@ func (s *Server) rotate(c *call, g *grant, generation uint32, holder binding) (*
 		case !now.Before(v.Until), !now.Before(v.Used.Add(s.config.RefreshIdle)):
 			return nil, refuse(errInvalidGrant, "the parameter refresh_token has expired")
 		case generation > v.Generation:
+			// It is one of ours: the store is older than it, as after a restore, and
+			// takes spent tokens for fresh ones. Whoever has the newest cannot go on
+			// anyway.
+			if err := s.revokeGrant(c.Context(), g.Key, "refresh token newer than the store"); err != nil {
+				return nil, err
+			}
 			return nil, refuse(errInvalidGrant, "the parameter refresh_token is newer than what this server remembers")
 		case generation < v.Generation && s.again(c, v, generation, holder, now):
 			return g, nil

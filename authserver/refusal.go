@@ -108,10 +108,17 @@ func (f *refusal) write(w http.ResponseWriter, now time.Time) {
 	writeJSON(w, f.status, p)
 }
 
-// writeJSON writes a small answer that must not be cached (RFC 6749 section 5.1).
+// notKept keeps an answer out of caches, those of HTTP/1.0 too (RFC 6749 section
+// 5.1).
+func notKept(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+}
+
+// writeJSON writes a small answer that must not be cached.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
+	notKept(w.Header())
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // a client that hung up is no fault of the server
 }

@@ -89,12 +89,8 @@ func (s *Server) readRequest(_ context.Context, c *client, form url.Values) (*au
 
 // readDelivery reads how the answer gets to the client.
 func (q *authorizationRequest) readDelivery(form url.Values) error {
-	switch mode := form.Get("response_mode"); mode {
-	case "", "query", "form_post":
-		q.FormPost = mode == "form_post"
-	default:
-		return refuse(errInvalidRequest, "the parameter response_mode is neither query nor form_post")
-	}
+	mode := form.Get("response_mode")
+	q.FormPost = mode == "form_post"
 	state := form.Get("state")
 	if len(state) > maxStateBytes {
 		return refuse(errInvalidRequest, fmt.Sprintf("the parameter state is longer than %d bytes", maxStateBytes))
@@ -103,6 +99,9 @@ func (q *authorizationRequest) readDelivery(form url.Values) error {
 		return refuse(errInvalidRequest, "the parameter state is not of printable ASCII characters")
 	}
 	q.State = state
+	if mode != "" && mode != "query" && mode != "form_post" {
+		return refuse(errInvalidRequest, "the parameter response_mode is neither query nor form_post")
+	}
 	return nil
 }
 

@@ -138,7 +138,7 @@ func TestAuthorizationRequestsAreRefusedByName(t *testing.T) {
 			if tt.names != "redirect_uri" && got.RedirectURI != testCallback {
 				t.Errorf("redirect URI is %q, want that of the request", got.RedirectURI)
 			}
-			if tt.names != "redirect_uri" && tt.names != "state" && tt.names != "response_mode" && got.State != "s1" {
+			if tt.names != "redirect_uri" && tt.names != "state" && got.State != "s1" {
 				t.Errorf("state is %q, want s1", got.State)
 			}
 		})

@@ -44,7 +44,7 @@ func TestRotationFollowsItsRules(t *testing.T) {
 
 			want := uint32(0) // the generation of the answer; 0: refused
 			switch {
-			case model.dead || !now.Before(until) || now.Sub(model.used) >= DefaultRefreshIdle || generation > model.current:
+			case model.dead || !now.Before(until) || now.Sub(model.used) >= DefaultRefreshIdle:
 			case generation == model.current:
 				want = generation + 1
 				model.current, model.rotated, model.used, model.by = want, now, now, holder

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -87,12 +88,28 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("authorization server: %w", err)
 	}
+	if err := s.opens(ctx); err != nil {
+		return nil, fmt.Errorf("authorization server: sealing keys: %w", err)
+	}
 	s.seen = newSeenKeys(s)
 	if s.signing, err = newKeyRing(ctx, s); err != nil {
 		return nil, fmt.Errorf("authorization server: %w", err)
 	}
 	s.handler, s.mtlsOnly = s.routes()
 	return s, nil
+}
+
+// opens reports why the sealing keys do not open what is in the store: nothing
+// must be written under a wrong one.
+func (s *Server) opens(ctx context.Context) error {
+	for _, k := range [...]store.Kind{store.KindSealing, kindSigning} {
+		for _, err := range s.store.List(ctx, k, "") { // one record, if it was made
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Handler serves the public endpoints and pages.
@@ -110,9 +127,9 @@ func (s *Server) Close() error { return s.signing.close() }
 func (s *Server) routes() (public, mtls http.Handler) {
 	base := strings.TrimSuffix(s.issuer.Path, "/")
 	m, t := http.NewServeMux(), http.NewServeMux()
-	both := func(path string, h http.Handler) {
-		m.Handle(base+path, h)
-		t.Handle(base+path, h)
+	both := func(at string, h http.Handler) {
+		m.Handle(base+at, h)
+		t.Handle(base+at, h)
 	}
 	both(pathToken, s.endpoint("token", http.StatusOK, s.token))
 	both(pathPAR, s.endpoint("par", http.StatusCreated, s.push))
@@ -125,7 +142,27 @@ func (s *Server) routes() (public, mtls http.Handler) {
 	m.Handle("GET "+base+pathJWKS, s.anyOrigin(http.HandlerFunc(s.serveJWKS)))
 	m.Handle("GET "+base+pathBlocks, s.anyOrigin(http.HandlerFunc(s.serveBlocks)))
 	s.routePages(m, base)
-	return m, t
+	if base != "" {
+		m.Handle(base, http.NotFoundHandler())
+	}
+	return exact(m), exact(t)
+}
+
+// exact does not serve paths that are not written as they are. A ServeMux would
+// redirect them with 307, which sends the body on, and a password or a secret
+// with it (RFC 9700 section 4.12).
+func exact(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		clean := path.Clean("/" + r.URL.Path)
+		if clean != "/" && strings.HasSuffix(r.URL.Path, "/") {
+			clean += "/"
+		}
+		if clean != r.URL.Path {
+			http.NotFound(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // call is one request of a client to an endpoint, read and authenticated.
@@ -148,6 +185,7 @@ func (s *Server) endpoint(name string, status int, do func(*call) (any, error)) 
 		var answer any
 		if err == nil {
 			answer, err = s.run(c, w, do)
+			err = s.challenged(c, err)
 		}
 		if nonce == "" && err != nil && refusalOf(err).code == errUseNonce {
 			nonce, err = s.challenge(r, err)
@@ -160,7 +198,7 @@ func (s *Server) endpoint(name string, status int, do func(*call) (any, error)) 
 		case err != nil:
 			refusalOf(err).write(w, s.now())
 		case answer == nil:
-			w.Header().Set("Cache-Control", "no-store")
+			notKept(w.Header())
 			w.WriteHeader(status)
 		default:
 			writeJSON(w, status, answer)
@@ -259,7 +297,7 @@ func (c *Config) settle() error {
 	}
 	if u, err := fetch.Secure(c.Issuer); err != nil {
 		problem("issuer: %w", err)
-	} else if u.RawQuery != "" || strings.HasSuffix(u.Path, "/") && u.Path != "/" {
+	} else if u.RawQuery != "" || u.ForceQuery || strings.HasSuffix(u.Path, "/") && u.Path != "/" {
 		problem("issuer %s: want no query and no slash at the end", fetch.Shown(c.Issuer))
 	}
 	if c.MTLSURL != "" {
@@ -307,6 +345,17 @@ func (c *Config) settle() error {
 		c.RequirePAR = true
 		if c.AllowUnbound || c.AllowSecrets || c.CodeLifetime > 60*time.Second {
 			problem("FAPI 2.0 forbids unbound tokens, client secrets and codes that live longer than 60s")
+		}
+		if c.Proof.Skew != 0 && c.Proof.Skew < minAhead {
+			problem("FAPI 2.0 accepts clocks that are %v ahead, the skew of proofs is %v", minAhead, c.Proof.Skew)
+		}
+		if len(c.Proof.Algs) == 0 {
+			c.Proof.Algs = fapiAlgs()
+		}
+		for _, alg := range c.Proof.Algs {
+			if !slices.Contains(fapiAlgs(), alg) {
+				problem("FAPI 2.0 forbids proofs with %.20q", alg)
+			}
 		}
 	}
 	if c.Now == nil {

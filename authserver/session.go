@@ -97,7 +97,9 @@ func (v *visit) begin(p Person, through string, t *ticket) error {
 	}
 	handle := newHandle()
 	name := keyOf("session", newHandle().Reveal())
-	r := sessionRecord{ID: jose.EncodeSegment(name[:16]), Person: p, Started: now, Through: through}
+	// It counts from before anything was judged: a revocation that came meanwhile
+	// ends it.
+	r := sessionRecord{ID: jose.EncodeSegment(name[:16]), Person: p, Started: v.event.Time, Through: through}
 	if err := create(v.Context(), s.store, kindSession, keyOf(handle.Reveal()), p.Subject, now.Add(s.config.SessionLifetime), r); err != nil {
 		return unavailable(err)
 	}

@@ -107,6 +107,8 @@ func (s *Server) issue(c *call, t *accessToken, to *Resource, holder binding, re
 	if !to.Unbound {
 		t.Holder = holder
 	}
+	// From before anything was judged: a revocation that came meanwhile ends it.
+	t.Issued = c.event.Time
 	raw, err := s.mint(c.Context(), t)
 	if err != nil {
 		return nil, err

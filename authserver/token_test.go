@@ -56,6 +56,11 @@ func TestEveryGrantBindsTokensToTheProofKey(t *testing.T) {
 			if got := claims["cnf"].(map[string]any)["jkt"]; got != key.Thumbprint().String() { // D-5-05
 				t.Errorf("cnf.jkt is %v, want %v", got, key.Thumbprint())
 			}
+			for _, name := range []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti"} { // AT-2.2-01
+				if claims[name] == nil {
+					t.Errorf("the claim %s is missing", name)
+				}
+			}
 			if claims["aud"] != apiID { // AT-3-01: the default
 				t.Errorf("aud is %v, want %s", claims["aud"], apiID)
 			}

@@ -1,6 +1,6 @@
 // Package examples_test shows how the packages of this module are used together.
-// Every example runs: the authorization servers are those of package
-// holdfasttest, the resources listen on loopback with TLS.
+// Every example runs. The authorization servers are those of package holdfasttest,
+// but for the one that shows ours; the resources listen on loopback with TLS.
 package examples_test
 
 import (

@@ -32,7 +32,7 @@ tried, or nobody knows whether it was done.`,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.asClientsCommand(), a.asUsersCommand(), a.asKeysCommand(), a.asSessionsCommand(),
-		a.asRevokeCommand(), a.asBlockCommand(), a.asUnblockCommand(), a.asBackupCommand(), a.asRestoreCommand())
+		a.asRevokeCommand(), a.asCutoffsCommand(), a.asBlockCommand(), a.asUnblockCommand(), a.asBlocksCommand(), a.asBackupCommand(), a.asRestoreCommand(), a.asResealCommand())
 	return c
 }
 

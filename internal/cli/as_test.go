@@ -139,6 +139,19 @@ func TestABackupThatBreaksOffIsNone(t *testing.T) {
 }
 
 // A registration that fails leaves no empty secret behind.
+// A large store takes longer than the answers of other servers may.
+func TestABackupHasTime(t *testing.T) {
+	for _, address := range []string{"unix:/run/admin.sock", "http://127.0.0.1:9"} {
+		s, err := newAdminServer(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.http.Timeout < longPatience {
+			t.Errorf("%s: an answer may take %v", address, s.http.Timeout)
+		}
+	}
+}
+
 func TestAFailedRegistrationLeavesNoSecretFile(t *testing.T) {
 	folder := t.TempDir()
 	file, secret := filepath.Join(folder, "client.json"), filepath.Join(folder, "secret")

@@ -20,7 +20,8 @@ const (
 	// maxAdminAnswer is the longest answer of an admin listener that is read.
 	maxAdminAnswer = 32 << 20
 
-	adminPatience = 30 * time.Second // for one answer that is not a backup
+	adminPatience = 30 * time.Second // for one answer
+	longPatience  = 30 * time.Minute // for one that goes through the whole store
 )
 
 // adminServer is the admin listener of an authorization server.
@@ -42,14 +43,14 @@ func newAdminServer(address string) (*adminServer, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", path)
 		}}
-		return &adminServer{"http://localhost", fetch.Client(&http.Client{Transport: t})}, nil
+		return &adminServer{"http://localhost", fetch.Client(&http.Client{Transport: t, Timeout: longPatience})}, nil
 	}
 	u, err := fetch.Secure(address)
 	if err != nil || u.Scheme != "http" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 		return nil, advise(errors.New("--admin: want a socket or an http address of this machine"), form)
 	}
 	// No proxy: the listener is on this machine.
-	return &adminServer{fetch.Origin(u), fetch.Client(&http.Client{Transport: &http.Transport{}})}, nil
+	return &adminServer{fetch.Origin(u), fetch.Client(&http.Client{Transport: &http.Transport{}, Timeout: longPatience})}, nil
 }
 
 // do sends a request and returns the answer; into, unless it is nil, is what is
@@ -57,6 +58,11 @@ func newAdminServer(address string) (*adminServer, error) {
 func (s *adminServer) do(ctx context.Context, method, path string, body, into any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, adminPatience)
 	defer cancel()
+	return s.wait(ctx, method, path, body, into)
+}
+
+// wait is do without a hurry.
+func (s *adminServer) wait(ctx context.Context, method, path string, body, into any) ([]byte, error) {
 	answer, err := s.open(ctx, method, path, body)
 	if err != nil {
 		return nil, err

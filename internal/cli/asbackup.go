@@ -61,8 +61,11 @@ func (a *app) asRestoreCommand() *cobra.Command {
 running. It replaces nothing that is there. The sealing key of the server that was
 backed up has to be put beside it as PATH.key.
 
-What was done after the backup is gone, revocations and blocks included: revoke
-again what has to be.`,
+What was done after the backup is undone: revocations and blocks are gone, and codes
+and refresh tokens that were used, people and clients that were removed, passwords
+that were replaced and signing keys that were retired are good again. Do again what
+has to be before others can reach the server; where it is not known what that is,
+revoke what every client has, with holdfast as revoke --client.`,
 		Example: "  holdfast as restore --database /var/lib/holdfast/as.db as.backup",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -80,6 +83,7 @@ again what has to be.`,
 			if _, err := os.Stat(database + ".key"); err != nil {
 				a.note("put the sealing key of the server that was backed up at " + database + ".key")
 			}
+			a.note("what was revoked, blocked, removed or retired after the backup is good again: holdfast as restore --help")
 			_, err = fmt.Fprintf(a.Stdout, "restored %s\n", database)
 			return err
 		},

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 			os.Exit(Main(context.Background(), os.Args[1:], env))
 		},
 		"browser": browse,
+		"alice":   visit,
 	})
 }
 

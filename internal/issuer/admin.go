@@ -29,6 +29,8 @@ const maxUserBody = 16 << 10
 //	POST   /users/{name}/enable    no body; 200 USER
 //	DELETE /users/{name}           200 USER as it was
 //	GET    /backup                 a snapshot of the embedded store
+//	POST   /reseal                 no body; seals under the first sealing key what
+//	                               another one sealed; {"resealed":N}
 //
 //	USER  {"name", "subject", "display_name", "scopes", "acr", "disabled", "created", "password_changed"}
 //
@@ -43,6 +45,7 @@ func (g *program) adminHandler() http.Handler {
 	m.Handle("/users/{name}/disable", g.withUsers(map[string]userOperation{http.MethodPost: g.disableUser}))
 	m.Handle("/users/{name}/enable", g.withUsers(map[string]userOperation{http.MethodPost: g.enableUser}))
 	m.HandleFunc("GET /backup", g.backup)
+	m.HandleFunc("POST /reseal", g.reseal)
 	return localOnly(m)
 }
 

@@ -9,19 +9,23 @@ import (
 	"github.com/holdfast-oauth/holdfast/store"
 )
 
-// backupTimeout is how long a backup may take.
-const backupTimeout = 30 * time.Minute
+// longTimeout is how long a request may take that goes through the whole store.
+const longTimeout = 30 * time.Minute
+
+// takesLong gives a request its own deadlines: the one for reading would end the
+// context of a handler that is still working.
+func (g *program) takesLong(w http.ResponseWriter) {
+	c := http.NewResponseController(w)
+	if err := errors.Join(c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Now().Add(longTimeout))); err != nil {
+		g.process.Log.Warn("a long request may break off", "error", err)
+	}
+}
 
 // backup streams a snapshot of the embedded store. One that breaks off ends the
 // connection, so that it cannot pass for a whole one.
 func (g *program) backup(w http.ResponseWriter, r *http.Request) {
 	e := authserver.Event{Time: time.Now(), Endpoint: "admin", Decision: "granted", Reason: "GET /backup", Remote: r.RemoteAddr}
-	// Its deadlines are not those of other requests: the one for reading would
-	// end the context of a handler that is still writing.
-	c := http.NewResponseController(w)
-	if err := errors.Join(c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Now().Add(backupTimeout))); err != nil {
-		g.process.Log.Warn("a long backup may break off", "error", err)
-	}
+	g.takesLong(w)
 	out := &begun{ResponseWriter: w}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Cache-Control", "no-store")

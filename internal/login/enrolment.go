@@ -42,7 +42,7 @@ func (u *Users) Add(ctx context.Context, a Account, password holdfast.Secret) (A
 	if err != nil {
 		return Account{}, err
 	}
-	err = u.records.Create(ctx, store.Record{Kind: kindUser, Key: sha256.Sum256([]byte(name)), Body: body})
+	err = u.records.Create(ctx, store.Record{Kind: KindUser, Key: sha256.Sum256([]byte(name)), Body: body})
 	if errors.Is(err, store.ErrExists) {
 		return Account{}, ErrExists
 	}
@@ -89,7 +89,7 @@ func (u *Users) Remove(ctx context.Context, name string) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	if err := u.records.Delete(ctx, kindUser, stored.Key); err != nil {
+	if err := u.records.Delete(ctx, KindUser, stored.Key); err != nil {
 		return Account{}, fmt.Errorf("remove account: %w", err)
 	}
 	return who.account(), nil
@@ -99,7 +99,7 @@ func (u *Users) Remove(ctx context.Context, name string) (Account, error) {
 // that of the store.
 func (u *Users) List(ctx context.Context) iter.Seq2[Account, error] {
 	return func(yield func(Account, error) bool) {
-		for stored, err := range u.records.List(ctx, kindUser, "") {
+		for stored, err := range u.records.List(ctx, KindUser, "") {
 			if err != nil {
 				yield(Account{}, fmt.Errorf("list accounts: %w", err))
 				return

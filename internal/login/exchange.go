@@ -47,6 +47,7 @@ func (p *Provider) Exchange(ctx context.Context, issuer, tokenType string, raw h
 	if err != nil {
 		return nil, err
 	}
+	person.Issued, person.Expires = t.IssuedAt, t.Expires
 	return &person, nil
 }
 

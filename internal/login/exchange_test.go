@@ -89,7 +89,7 @@ func TestExchange(t *testing.T) {
 				}
 			case err != nil || person == nil:
 				t.Errorf("person %v, error %v", person, err)
-			case person.Subject != p.subject("alice") || person.ACR != "mfa":
+			case person.Subject != p.subject("alice") || person.ACR != "mfa" || person.Issued.Unix() != claims["iat"] || person.Expires.Unix() != claims["exp"]:
 				t.Errorf("person %+v", person)
 			}
 		})

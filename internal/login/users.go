@@ -15,9 +15,9 @@ import (
 	"github.com/holdfast-oauth/holdfast/store"
 )
 
-// kindUser is the kind of an account in the store. Its key is the SHA-256 of the
+// KindUser is the kind of an account in the store. Its key is the SHA-256 of the
 // name.
-const kindUser store.Kind = "user"
+const KindUser store.Kind = "user"
 
 // UsersConfig configures [NewUsers]. Store is required.
 type UsersConfig struct {
@@ -179,7 +179,7 @@ func (u *Users) hash(password holdfast.Secret) passwordHash {
 // read returns the account of a name in its one spelling. The error is ErrNoUser
 // or that of the store.
 func (u *Users) read(ctx context.Context, name string) (store.Record, *record, error) {
-	stored, err := u.records.Get(ctx, kindUser, sha256.Sum256([]byte(name)))
+	stored, err := u.records.Get(ctx, KindUser, sha256.Sum256([]byte(name)))
 	if errors.Is(err, store.ErrNotFound) {
 		return stored, nil, ErrNoUser
 	}

@@ -17,6 +17,10 @@ import (
 // lost, and counted: a full disk does not stop the server.
 const auditQueue = 8192
 
+// auditPatience is how long Reopen and Close wait for a line that is being
+// written: a disk that hangs must not keep the process from stopping.
+const auditPatience = 10 * time.Second
+
 // Audit is a log of decisions: one JSON object per line, with the members time,
 // event and those that were given, in this order. Lines are written in the
 // background, in order; a line that could not be written is counted in Lost.
@@ -151,15 +155,27 @@ func (a *Audit) Lost() uint64 { return a.lost.Load() }
 // fails, the old one stays in use.
 func (a *Audit) Reopen() error {
 	answer := make(chan error, 1)
+	late := time.NewTimer(auditPatience)
+	defer late.Stop()
 	select {
 	case a.reopen <- answer:
-		return <-answer
 	case <-a.done:
 		return errors.New("audit log: closed")
+	case <-late.C:
+		return errHangs
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-late.C:
+		return errHangs
 	}
 }
 
-// Close writes what waits and closes the file. It may be called twice.
+var errHangs = fmt.Errorf("audit log: nothing could be written for %v", auditPatience)
+
+// Close writes what waits and closes the file. The error says that lines were
+// given up. It may be called twice.
 func (a *Audit) Close() error {
 	a.mu.Lock()
 	if !a.closed {
@@ -167,6 +183,12 @@ func (a *Audit) Close() error {
 		close(a.lines)
 	}
 	a.mu.Unlock()
-	<-a.done
-	return nil
+	late := time.NewTimer(auditPatience)
+	defer late.Stop()
+	select {
+	case <-a.done:
+		return nil
+	case <-late.C:
+		return errHangs
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-oauth/holdfast"
@@ -114,6 +115,29 @@ func TestAuditNeverWaits(t *testing.T) {
 	if n := bytes.Count(p.bytes.Bytes(), []byte("\n")); uint64(n) != auditQueue+more+1-a.Lost() {
 		t.Errorf("%d lines were written, %d lost", n, a.Lost())
 	}
+}
+
+// Whoever stops the server, or has the log opened anew, does not wait for ever.
+func TestAuditDoesNotKeepTheServerFromStopping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipe{held: make(chan struct{}), room: -1}
+		a, err := OpenAudit("", p, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Log(noon, "token")
+		synctest.Wait() // it is being written
+		if err := a.Reopen(); err == nil {
+			t.Error("a log that hangs was opened anew")
+		}
+		if err := a.Close(); err == nil {
+			t.Error("nobody is told that a line was given up")
+		}
+		close(p.held)
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestAuditGoesOnAfterADiskWasFull(t *testing.T) {

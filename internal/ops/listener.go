@@ -9,7 +9,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/holdfast-oauth/holdfast/internal/fetch"
 )
@@ -107,9 +109,15 @@ func removeStale(ctx context.Context, path string) error {
 		return fmt.Errorf("%s is there and is not a socket", path)
 	}
 	var d net.Dialer
-	if c, err := d.DialContext(ctx, "unix", path); err == nil {
+	c, err := d.DialContext(ctx, "unix", path)
+	if err == nil {
 		c.Close()
 		return fmt.Errorf("another process is listening at %s", path)
+	}
+	// Only a refusal says that nobody listens: somebody may just be busy, or of
+	// another owner.
+	if !errors.Is(err, syscall.ECONNREFUSED) && runtime.GOOS != "windows" {
+		return fmt.Errorf("whether another process is listening there cannot be told: %w", err)
 	}
 	return os.Remove(path)
 }

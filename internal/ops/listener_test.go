@@ -131,6 +131,27 @@ func TestAStaleSocketIsReplaced(t *testing.T) {
 	l.Close()
 }
 
+// A failure to ask does not say that nobody is there.
+func TestASocketInUseIsNotTakenAway(t *testing.T) {
+	path := filepath.Join(shortFolder(t), "admin.sock")
+	l, err := Listen(t.Context(), Endpoint{Address: "unix:" + path}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, ctx := range []context.Context{t.Context(), gone} {
+		if second, err := Listen(ctx, Endpoint{Address: "unix:" + path}, nil, nil); err == nil {
+			second.Close()
+			t.Error("a second listener took the place of the first")
+		}
+		if _, err := os.Lstat(path); err != nil {
+			t.Errorf("the socket is gone: %v", err)
+		}
+	}
+}
+
 func TestAFileThatIsNoSocketStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "precious")
 	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {

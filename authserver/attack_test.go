@@ -1,0 +1,217 @@
+package authserver
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast-oauth/holdfast"
+	"github.com/holdfast-oauth/holdfast/store"
+)
+
+// RFC 8693 section 2.1: without authentication whoever has a token could have
+// it exchanged.
+func TestAPublicClientIsNoWayToAnotherKeyForTokensOfOthers(t *testing.T) {
+	t.Parallel()
+	ts := newTestServer(t, func(c *Config) {
+		app := configured(t, c, appID)
+		app.GrantTypes, app.MayExchange = append(app.GrantTypes, grantExchange), true
+	})
+	thief := newKey(t)
+	for _, client := range []string{webID, appID} {
+		stolen := ts.tokens(client, newKey(t))
+		ts.post(pathToken, exchanging(stolen, "client_id", appID), ts.proof(thief)).refused(errInvalidRequest).names("subject_token")
+	}
+}
+
+func TestAPublicClientExchangesTokensOfAProviderOnlyIfTheOperatorSaysSo(t *testing.T) {
+	t.Parallel()
+	for _, may := range []bool{true, false} {
+		ts := newTestServer(t, func(c *Config) {
+			c.Upstreams = []Upstream{fakeUpstream{answer: func(string, string, string) (*Person, error) {
+				return &Person{Subject: "p:alice"}, nil
+			}}}
+			app := configured(t, c, appID)
+			app.GrantTypes, app.MayExchange = append(app.GrantTypes, grantExchange), may
+		})
+		request := form("grant_type", grantExchange, "subject_token", "of alice", "subject_token_type", typeID)
+		app := form("client_id", appID)
+		for name, values := range request {
+			app[name] = values
+		}
+		answer := ts.post(pathToken, app, ts.proof(newKey(t)))
+		if may {
+			answer.ok()
+		} else {
+			answer.refused(errUnauthorizedClient).names("client")
+		}
+		ts.post(pathToken, request, ts.credentials(webID, newKey(t))...).ok() // it authenticates
+	}
+}
+
+// A leaked token of a provider must not outlive the revocation that the leak was
+// answered with, nor itself.
+func TestATokenOfAProviderIsWorthNoMoreThanItSays(t *testing.T) {
+	t.Parallel()
+	var leaked Person
+	ts := newTestServer(t, func(c *Config) {
+		c.Upstreams = []Upstream{fakeUpstream{answer: func(string, string, string) (*Person, error) {
+			p := leaked
+			return &p, nil
+		}}}
+	})
+	leaked = Person{Subject: "p:alice", Issued: ts.clock.Now(), Expires: ts.clock.Now().Add(3 * time.Minute)}
+	ask := func() *reply {
+		return ts.post(pathToken, form("grant_type", grantExchange, "subject_token", "leaked", "subject_token_type", typeID),
+			ts.credentials(webID, newKey(t))...)
+	}
+	ts.clock.Advance(2 * time.Minute)
+	if r := ask().ok(); r.body["expires_in"] != 60.0 {
+		t.Errorf("expires_in is %v, want the 60 s that are left", r.body["expires_in"])
+	}
+	ts.cut(byUser, "p:alice")
+	ts.clock.Advance(10 * time.Second)
+	ask().refused(errInvalidGrant)
+	leaked.Issued = ts.clock.Now()
+	ask().ok()
+	ts.clock.Advance(2 * time.Minute)
+	ask().refused(errInvalidRequest).names("subject_token") // the leeway of the provider is over here
+}
+
+func TestWhatWasMadeByAnExchangeEndsWithWhatItWasMadeOf(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		end  func(*testServer, *holdfast.Key)
+	}{
+		{"the client is cut off", func(ts *testServer, _ *holdfast.Key) { ts.cut(byClient, appID) }},
+		{"the client is blocked", func(ts *testServer, _ *holdfast.Key) { ts.blocked(byClient, appID) }},
+		{"the key is cut off", func(ts *testServer, k *holdfast.Key) { ts.cut(byThumbprint, k.Thumbprint().String()) }},
+		{"the key is blocked", func(ts *testServer, k *holdfast.Key) { ts.blocked(byThumbprint, k.Thumbprint().String()) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ts := newTestServer(t, nil)
+			k1 := newKey(t)
+			made := ts.post(pathToken, exchanging(ts.tokens(appID, k1)), ts.credentials(backendID, newKey(t))...).ok()
+			if ts.access(made) == nil {
+				t.Fatal("the token was never good")
+			}
+			tt.end(ts, k1)
+			if ts.access(made) != nil {
+				t.Error("the token outlives what it was made of")
+			}
+		})
+	}
+}
+
+// What was allowed at one resource is not allowed at another one.
+func TestAConsentIsForTheScopesOfEachResource(t *testing.T) {
+	t.Parallel()
+	ts, _ := newPeopleServer(t, nil)
+	alice := ts.person(t)
+	alice.granted(asking(webID, "scope", "read", "resource", apiID)).code(testCallback)
+	page := alice.open(asking(webID, "scope", "files", "resource", filesID)).shows(http.StatusOK, "Allow access?")
+	alice.submit(page, pathConsent, form("decision", "allow")).code(testCallback)
+	alice.open(asking(webID, "scope", "files", "resource", filesID)).code(testCallback)
+	alice.open(asking(webID, "scope", "read", "resource", apiID)).code(testCallback)
+	alice.open(asking(webID, "scope", "read", "resource", filesID)).shows(http.StatusOK, "Allow access?", filesID)
+}
+
+// meanwhile is a store in which something happens, once, when a kind of record
+// is about to be created.
+type meanwhile struct {
+	store.Store
+	kind store.Kind
+	do   atomic.Pointer[func()]
+}
+
+func (m *meanwhile) Create(ctx context.Context, r store.Record) error {
+	if r.Kind == m.kind {
+		if do := m.do.Swap(nil); do != nil {
+			(*do)()
+		}
+	}
+	return m.Store.Create(ctx, r)
+}
+
+// slowDirectory lets something happen while it judges.
+type slowDirectory struct {
+	directory
+	do atomic.Pointer[func()]
+}
+
+func (d *slowDirectory) Authenticate(ctx context.Context, a Attempt) (Person, error) {
+	p, err := d.directory.Authenticate(ctx, a)
+	if do := d.do.Swap(nil); do != nil {
+		(*do)()
+	}
+	return p, err
+}
+
+func TestALoginThatWasUnderWayDoesNotOutliveARevocation(t *testing.T) {
+	t.Parallel()
+	d := new(slowDirectory)
+	ts := newTestServer(t, func(c *Config) { c.Directory = d })
+	thief := ts.person(t)
+	page := thief.open(asking(webID))
+	revoke := func() {
+		ts.clock.Advance(time.Second)
+		ts.cut(byUser, "subject-of-alice")
+		ts.clock.Advance(time.Second)
+	}
+	d.do.Store(&revoke)
+	thief.logIn(page, "alice").shows(http.StatusOK, "Log in")
+}
+
+func TestACodeThatWasUnderWayDoesNotOutliveARevocation(t *testing.T) {
+	t.Parallel()
+	slow := &meanwhile{kind: kindConsent}
+	ts, _ := newPeopleServer(t, func(c *Config) { slow.Store, c.Store = c.Store, slow })
+	thief := ts.person(t)
+	verifier, challenge := pkce()
+	page := thief.logIn(thief.open(asking(webID, "code_challenge", challenge)), "alice").shows(http.StatusOK, "Allow access?")
+	revoke := func() {
+		ts.clock.Advance(time.Second)
+		ts.cut(byUser, "subject-of-alice")
+		ts.clock.Advance(time.Second)
+	}
+	slow.do.Store(&revoke)
+	code := thief.submit(page, pathConsent, form("decision", "allow")).code(testCallback)
+	ts.post(pathToken, form("grant_type", grantCode, "code", code, "redirect_uri", testCallback, "code_verifier", verifier),
+		ts.credentials(webID, newKey(t))...).refused(errInvalidGrant)
+}
+
+func TestATokenThatWasUnderWayDoesNotOutliveARevocation(t *testing.T) {
+	t.Parallel()
+	slow := &meanwhile{kind: kindGrant}
+	ts := newTestServer(t, func(c *Config) { slow.Store, c.Store = c.Store, slow })
+	request := ts.approvedCode(webID)
+	revoke := func() {
+		ts.clock.Advance(time.Second)
+		ts.cut(byUser, "alice")
+		ts.clock.Advance(time.Second)
+	}
+	slow.do.Store(&revoke)
+	answer := ts.post(pathToken, request, ts.credentials(webID, newKey(t))...).ok()
+	if ts.access(answer) != nil {
+		t.Error("the access token is good, though everything before the cut-off is dead")
+	}
+}
+
+// A blocked client is not served: nor does it learn what stolen tokens are for.
+func TestABlockedClientIntrospectsNothing(t *testing.T) {
+	t.Parallel()
+	ts := newTestServer(t, nil)
+	user := ts.tokens(appID, newKey(t))
+	ask := func() *reply {
+		return ts.post(pathIntrospect, form("token", user.text("access_token")), as(backendID))
+	}
+	if ask().ok().body["active"] != true {
+		t.Fatal("the token is not active")
+	}
+	ts.blocked(byClient, backendID)
+	ask().refused(errInvalidClient)
+}
