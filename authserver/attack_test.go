@@ -2,7 +2,10 @@ package authserver
 
 import (
 	"context"
+	"iter"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -201,6 +204,57 @@ func TestATokenThatWasUnderWayDoesNotOutliveARevocation(t *testing.T) {
 	}
 }
 
+// freshElsewhere is a provider that can be asked for a new login.
+type freshElsewhere struct {
+	elsewhere
+	asked []time.Duration
+}
+
+func (e *freshElsewhere) BeginFresh(ctx context.Context, redirectURI string, maxAge time.Duration) (string, []byte, error) {
+	e.asked = append(e.asked, maxAge)
+	return e.Begin(ctx, redirectURI)
+}
+
+func TestAProviderIsAskedForTheLoginThatTheRequestAsksFor(t *testing.T) {
+	t.Parallel()
+	fresh := &freshElsewhere{elsewhere: elsewhere{name: "one"}}
+	ts := newTestServer(t, func(c *Config) { c.Upstreams = []Upstream{fresh} })
+	for _, tt := range []struct {
+		name  string
+		login time.Time
+		met   bool
+	}{
+		{"somebody logs in", ts.clock.Now(), true},
+		{"somebody had logged in before", ts.clock.Now().Add(-time.Minute), false},
+		{"nobody says when it was", time.Time{}, false},
+	} {
+		fresh.authTime = tt.login
+		for _, wish := range [][]string{{"prompt", "login"}, {"max_age", "30"}} {
+			alice := ts.person(t)
+			page := alice.open(asking(webID, wish...)).shows(http.StatusOK, "Log in")
+			page = alice.open(alice.depart(page, "one") + "&code=alice")
+			if tt.met {
+				page.shows(http.StatusOK, "Allow access?")
+			} else if q := page.answered(testCallback); q.Get("error") != errUnmetRequirements || q.Has("code") {
+				t.Errorf("%s, %v: the answer is %v, want %s", tt.name, wish, q, errUnmetRequirements)
+			}
+		}
+	}
+	if want := []time.Duration{0, 30 * time.Second}; !slices.Equal(fresh.asked[:2], want) {
+		t.Errorf("the provider was asked for %v, want %v", fresh.asked[:2], want)
+	}
+	// Whoever asks for nothing gets a token that claims nothing.
+	alice := ts.person(t)
+	verifier, challenge := pkce()
+	page := alice.open(alice.depart(alice.open(asking(webID, "code_challenge", challenge)), "one") + "&code=alice")
+	code := alice.submit(page, pathConsent, form("decision", "allow")).code(testCallback)
+	answer := ts.post(pathToken, form("grant_type", grantCode, "code", code, "redirect_uri", testCallback, "code_verifier", verifier),
+		ts.credentials(webID, newKey(t))...).ok()
+	if at, claimed := answer.claims()["auth_time"]; claimed {
+		t.Errorf("the token says that the login was at %v, which nobody knows", at)
+	}
+}
+
 // A blocked client is not served: nor does it learn what stolen tokens are for.
 func TestABlockedClientIntrospectsNothing(t *testing.T) {
 	t.Parallel()
@@ -214,4 +268,90 @@ func TestABlockedClientIntrospectsNothing(t *testing.T) {
 	}
 	ts.blocked(byClient, backendID)
 	ask().refused(errInvalidClient)
+}
+
+// stranger registers a public client of its own, and returns its client_id.
+func (ts *testServer) stranger() string {
+	ts.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, ts.front.URL+pathRegister, strings.NewReader(
+		`{"token_endpoint_auth_method":"none","redirect_uris":["`+testCallback+`"],"grant_types":["authorization_code","`+grantDevice+`"]}`))
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	return ts.send(ts.http, r).ok().text("client_id")
+}
+
+func TestAClientThatNobodyEverUsedIsForgotten(t *testing.T) {
+	t.Parallel()
+	ts, _ := newPeopleServer(t, func(c *Config) { c.Registration = RegistrationOpen })
+	used, device, unused := ts.stranger(), ts.stranger(), ts.stranger()
+	alice := ts.person(t)
+	alice.granted(asking(used)).code(testCallback)
+	started := ts.post(pathDevice, form("client_id", device, "scope", "read")).ok()
+	page := alice.submit(alice.open(pathActivate), pathActivate, form("user_code", started.text("user_code")))
+	alice.submit(page, pathConsent, form("decision", "allow")).shows(http.StatusOK, "Device connected")
+	ts.clock.Advance(UnusedClientLifetime)
+	alice.open(asking(unused)).shows(http.StatusBadRequest, "no such client")
+	ts.clock.Advance(1000 * time.Hour)
+	for _, id := range []string{used, device} {
+		if k, err := ts.clients.lookup(t.Context(), id); k == nil || err != nil {
+			t.Errorf("a client that somebody uses is %v, %v", k, err)
+		}
+	}
+}
+
+// askedStore counts lists as reads, too.
+type askedStore struct{ *awayStore }
+
+func (s askedStore) List(ctx context.Context, k store.Kind, owner string) iter.Seq2[store.Record, error] {
+	s.reads.Add(1)
+	return s.awayStore.List(ctx, k, owner)
+}
+
+// A list or a key that strangers ask for is looked up once, not once for each of
+// them in turn, while the store does not answer.
+func TestStrangersDoNotQueueForAStoreThatIsAway(t *testing.T) {
+	t.Parallel()
+	away := &awayStore{}
+	ts := newTestServer(t, func(c *Config) { away.Store, c.Store = c.Store, askedStore{away} })
+	foreign := newTestServer(t, func(c *Config) { c.Issuer = ts.config.Issuer })
+	stranger, err := foreign.signing.sign(t.Context(), typAccess, foreign.claims(&accessToken{Client: appID, Subject: "alice", Resource: apiID, Expires: ts.now().Add(time.Hour)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ts.clock.Advance(2 * ringRetry)
+	away.away.Store(true)
+	for name, ask := range map[string]func(context.Context) error{
+		"the list of blocks": func(ctx context.Context) error { _, err := ts.signedBlocks(ctx); return err },
+		"a key": func(ctx context.Context) error {
+			_, err := ts.signing.read(ctx, holdfast.NewSecret(stranger))
+			return err
+		},
+	} {
+		before := away.reads.Load()
+		for range 5 {
+			if err := ask(t.Context()); err == nil {
+				t.Fatalf("%s: there is an answer though nobody knows it", name)
+			}
+		}
+		if n := away.reads.Load() - before; n != 1 {
+			t.Errorf("%s: the store was asked %d times at one time, want once", name, n)
+		}
+	}
+	away.away.Store(false)
+	ts.clock.Advance(2 * ringRetry)
+	if _, err := ts.signedBlocks(t.Context()); err != nil {
+		t.Errorf("the list of blocks: %v", err)
+	}
+	if facts, err := ts.signing.read(t.Context(), holdfast.NewSecret(stranger)); err != nil || facts.State != holdfast.TokenUnknownKey {
+		t.Errorf("a key: %v", err)
+	}
+	// Who gives up does not decide for the others.
+	ts.clock.Advance(2 * ringRetry)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := ts.signedBlocks(gone); err != nil {
+		t.Errorf("the list for somebody who has hung up: %v", err)
+	}
 }

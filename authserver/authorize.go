@@ -11,7 +11,7 @@ import (
 
 // authorize is the authorization endpoint (RFC 6749 section 3.1). A request
 // whose client or redirect URI is wrong gets a page; every other answer goes to
-// the redirect URI.
+// the redirect URI, save errors for strangers.
 func (v *visit) authorize() error {
 	form, err := v.query()
 	if err != nil {
@@ -137,29 +137,66 @@ func (v *visit) answerError(q *authorizationRequest, err error) error {
 	case errInvalidGrant, errInvalidToken:
 		code = errAccessDenied
 	}
-	return v.answer(q, url.Values{"error": {code}, "error_description": {f.text}})
+	params := url.Values{"error": {code}, "error_description": {f.text}}
+	if v.stranger(q) {
+		return v.showError(q, f, params)
+	}
+	return v.answer(q, params)
+}
+
+// stranger reports whether an error is for a client that registered itself, and
+// the person has neither answered a page of ours nor allowed the client anything
+// before: whoever registers could have this server lead people anywhere, by a
+// request that is wrong on purpose (RFC 9700 section 4.11.2).
+func (v *visit) stranger(q *authorizationRequest) bool {
+	if v.Method == http.MethodPost {
+		return false
+	}
+	c, err := v.server.clients.find(v.Context(), q.Client)
+	if err != nil || !c.dynamic {
+		return err != nil
+	}
+	e, err := v.session()
+	if err == nil && e != nil {
+		_, err = load[consentRecord](v.Context(), v.server.store, kindConsent, keyOf(e.Value.Person.Subject, q.Client))
+	}
+	return err != nil || e == nil
 }
 
 // answer sends parameters to the redirect URI, with state and iss (RFC 9207
 // section 2), in the query or as a form that the browser sends.
 func (v *visit) answer(q *authorizationRequest, params url.Values) error {
+	u, err := v.addressed(q, params)
+	if err != nil {
+		return err
+	}
+	if q.FormPost && isWeb(u) {
+		return v.showFormPost(u, params)
+	}
+	return v.redirect(withQuery(u, params))
+}
+
+// addressed completes the parameters of an answer and says where it goes.
+func (v *visit) addressed(q *authorizationRequest, params url.Values) (*url.URL, error) {
 	params.Set("iss", v.server.config.Issuer)
 	if q.State != "" {
 		params.Set("state", q.State)
 	}
 	u, err := url.Parse(q.RedirectURI)
 	if err != nil {
-		return refuse(errInvalidRequest, "the redirect_uri cannot be read")
+		return nil, refuse(errInvalidRequest, "the redirect_uri cannot be read")
 	}
-	if q.FormPost && isWeb(u) {
-		return v.showFormPost(u, params)
-	}
-	// RFC 6749 section 3.1.2: a query of the redirect URI is kept.
+	return u, nil
+}
+
+// withQuery adds parameters to an address. RFC 6749 section 3.1.2: a query of
+// the redirect URI is kept.
+func withQuery(u *url.URL, params url.Values) string {
 	if u.RawQuery != "" {
 		u.RawQuery += "&"
 	}
 	u.RawQuery += params.Encode()
-	return v.redirect(u.String())
+	return u.String()
 }
 
 // isWeb reports whether an address is one that a form may be sent to.

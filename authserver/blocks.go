@@ -25,10 +25,14 @@ const (
 	blocksEvery = time.Second // how often the list is made anew at most
 )
 
-// blockText is the list as it was signed last.
+// blocksTimeout is how long making the list may take.
+const blocksTimeout = 5 * time.Second
+
+// blockText is the list as it was signed last, or why it could not be.
 type blockText struct {
 	mu   sync.Mutex // held while it is made
 	text string
+	err  error
 	made time.Time
 }
 
@@ -107,15 +111,24 @@ func (s *Server) serveBlocks(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(text))
 }
 
-// signedBlocks returns the list, made at most once per second.
+// signedBlocks returns the list, made at most once per second, also if that
+// failed: those who wait for it do not each wait for the store.
 func (s *Server) signedBlocks(ctx context.Context) (string, error) {
 	b := &s.signing.blocks
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := s.now()
-	if age := now.Sub(b.made); b.text != "" && age >= 0 && age < blocksEvery {
-		return b.text, nil
+	if age := now.Sub(b.made); b.made.IsZero() || age < 0 || age >= blocksEvery {
+		// Many get the result: it must not depend on the patience of one.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), blocksTimeout)
+		defer cancel()
+		b.text, b.err = s.makeBlocks(ctx, now)
+		b.made = now
 	}
+	return b.text, b.err
+}
+
+func (s *Server) makeBlocks(ctx context.Context, now time.Time) (string, error) {
 	all, more, err := listed[blockRecord](ctx, s.store, store.KindBlock, "", 2*MaxBlocks)
 	if err == nil && more {
 		err = errors.New("there are more than can be listed")
@@ -132,7 +145,6 @@ func (s *Server) signedBlocks(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("list of blocks: %w", err)
 	}
-	b.text, b.made = text, now
 	return text, nil
 }
 

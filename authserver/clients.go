@@ -22,6 +22,7 @@ const MinSecretBytes = 16
 type client struct {
 	Client
 	dynamic bool // from the store
+	unused  bool // nobody has allowed it anything yet: it will be forgotten
 	auth    *clientauth.Client
 }
 
@@ -248,8 +249,27 @@ func (c *clients) lookup(ctx context.Context, id string) (*client, error) {
 		f.why = err
 		return nil, f
 	}
-	k.dynamic = true
+	k.dynamic, k.unused = true, !e.Expires.IsZero()
 	return k, nil
+}
+
+// keep makes the registration of a client last that somebody uses.
+func (c *clients) keep(ctx context.Context, k *client) error {
+	if !k.unused {
+		return nil
+	}
+	e, err := load[clientRecord](ctx, c.server.store, kindClient, keyOf(k.ClientID))
+	if missing(err) {
+		return refuse(errInvalidClient, "client_id: the client has to register again")
+	}
+	if err == nil {
+		e.Expires = time.Time{}
+		err = e.swap(ctx, c.server.store)
+	}
+	if err != nil && !conflicting(err) { // whoever was faster did the same
+		return unavailable(err)
+	}
+	return nil
 }
 
 // sumsOf returns the hashes of a record; one of another size is none.

@@ -7,8 +7,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -293,4 +296,118 @@ func TestAnAddressThatIsNotWrittenAsItIsRedirectsNobody(t *testing.T) {
 			}
 		}
 	}
+}
+
+// F2-5.3.2.1-01: the other way to authenticate and to bind.
+func TestFAPIByCertificate(t *testing.T) {
+	t.Parallel()
+	h, stranger := newKeyHolder(t, "own", nil), newKeyHolder(t, "own", nil)
+	ts := newTestServer(t, func(c *Config) {
+		fapiConfig(c)
+		c.Clients = []Client{byMethod("own", clientauth.SelfSignedTLS, func(m *metadata.Client) { m.JWKS = h.jwks() })}
+	})
+	own := ts.with(h.cert)
+	verifier, challenge := pkce()
+	q := goodRequest("own")
+	q.Set("code_challenge", challenge)
+	ts.post(pathPAR, q).refused(errInvalidClient)
+	pushed, err := ts.unpush(ts.postMTLS(own, pathPAR, q).ok(), "own")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := ts.issueCode(t.Context(), pushed, ts.approvalOf(pushed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	redeem := form("grant_type", grantCode, "client_id", "own", "code", code.Reveal(), "redirect_uri", testCallback, "code_verifier", verifier)
+	ts.postMTLS(ts.with(stranger.cert), pathToken, redeem).refused(errInvalidClient)
+	cnf, _ := ts.postMTLS(own, pathToken, redeem).ok().claims()["cnf"].(map[string]any)
+	if want := holdfast.Thumbprint(sha256.Sum256(h.cert.Certificate[0])).String(); cnf["x5t#S256"] != want { // F2-5.3.2.1-01
+		t.Errorf("cnf is %v, want the certificate %s", cnf, want)
+	}
+}
+
+// RFC 9449 section 4.3 (9): the address that a proof names is that of the
+// metadata, also below a path and on the other listener.
+func TestProofsNameTheAddressesOfTheMetadata(t *testing.T) {
+	t.Parallel()
+	ts := newTestServer(t, func(c *Config) { c.Issuer += "/t1" })
+	m, _ := ts.published()
+	for _, address := range []string{m.TokenEndpoint, m.MTLSEndpointAliases["token_endpoint"]} {
+		ts.send(ts.http, ts.request(address, serviceForm(), as(webID), ts.proof(newKey(t)))).ok()
+	}
+	for _, address := range []string{m.PAREndpoint, m.MTLSEndpointAliases["pushed_authorization_request_endpoint"]} { // D-10.1-02
+		ts.send(ts.http, ts.request(address, goodRequest(webID), as(webID), ts.proof(newKey(t)))).ok()
+	}
+	elsewhere := func(p *holdfast.ProofClaims) { u := *p.URL; u.Path = pathToken; p.URL = &u }
+	ts.send(ts.http, ts.request(m.TokenEndpoint, serviceForm(), as(webID), ts.proof(newKey(t), elsewhere))).refused("invalid_dpop_proof")
+}
+
+// BCP-2.1-03, RFC 9700 section 4.11.2: whoever registers a client could else have
+// this server send people anywhere, by a link that is wrong on purpose.
+func TestAClientThatRegisteredItselfGetsNobodyWhoDidNothing(t *testing.T) {
+	t.Parallel()
+	ts, _ := newPeopleServer(t, openTo(RegistrationOpen))
+	id, redirect := ts.registers(publicApp).ok().text("client_id"), "https://new.example/cb"
+	alice := ts.person(t)
+	for _, tt := range []struct {
+		code  string
+		pairs []string
+	}{
+		{errInvalidScope, []string{"scope", "fly"}},
+		{errInvalidScope, []string{"scope", "fly", "response_mode", "form_post"}},
+		{errLoginRequired, []string{"prompt", "none"}},
+	} {
+		address := asking(id, append(tt.pairs, "redirect_uri", redirect)...)
+		page := alice.open(address).shows(http.StatusBadRequest, tt.code, "Continue to new.example")
+		link := regexp.MustCompile(`href="(https://new\.example/cb\?[^"]*)"`).FindStringSubmatch(page.body)
+		if link == nil || page.header.Get("Location") != "" || strings.Contains(page.body, "<script") {
+			t.Fatalf("%v: the page leads to %q by itself, or has no link: %s", tt.pairs, page.header.Get("Location"), page.body)
+		}
+		to, err := url.Parse(html.UnescapeString(link[1]))
+		if q := to.Query(); err != nil || q.Get("error") != tt.code || q.Get("state") != "state-1" || q.Get("iss") != ts.config.Issuer { // ISS-2-01
+			t.Errorf("%v: the link is %s, want %s with state and iss", tt.pairs, to, tt.code)
+		}
+	}
+	wrong := asking(id, "redirect_uri", redirect, "scope", "fly")
+	page := alice.logIn(alice.open(asking(id, "redirect_uri", redirect)), "alice").shows(http.StatusOK, "Allow access?")
+	alice.open(wrong).shows(http.StatusBadRequest, "Continue to new.example")
+	if q := alice.submit(page, pathConsent, form("decision", "deny")).answered(redirect); q.Get("error") != errAccessDenied {
+		t.Errorf("a denial is answered with %v, want %s", q, errAccessDenied)
+	}
+	alice.submit(page, pathConsent, form("decision", "allow")).code(redirect)
+	if q := alice.open(wrong).answered(redirect); q.Get("error") != errInvalidScope {
+		t.Errorf("whoever has allowed the client something is answered with %v, want %s", q, errInvalidScope)
+	}
+}
+
+// RFC 9449 section 4.3: what is in the DPoP field and is no proof is refused,
+// also where none would have been needed: it never counts as absent.
+func TestWhatIsNoProofIsRefusedWhereNoneIsNeeded(t *testing.T) {
+	t.Parallel()
+	h := newKeyHolder(t, signerID, nil)
+	ts := newTestServer(t, func(c *Config) { c.AllowUnbound = true; addSigner(h)(c) })
+	token := ts.post(pathToken, serviceForm(), as(webID), ts.proof(newKey(t))).ok().text("access_token")
+	assertion := h.assert(url.Values{}, signerID, ts.front.URL, ts.clock.Now()).Get("client_assertion")
+	good := func() string {
+		r := ts.request(ts.front.URL+pathToken, nil, ts.proof(newKey(t)))
+		return r.Header.Get("DPoP")
+	}
+	for name, value := range map[string]string{
+		"nothing": "", "a space": " ", "two parts": "a.b", "five parts": "a.b.c.d.e", "JSON": `{"payload":"x"}`,
+		"two joined by a comma":         good() + "," + good(), // D-4.3-01c
+		"two joined by comma and space": good() + ", " + good(),
+		"padded":                        good() + "=",
+		"in capitals":                   strings.ToUpper(good()), // D-4.1-01
+		"an access token":               token,                   // D-11.5-01
+		"a client assertion":            assertion,               // D-11.5-01
+		"more than any header":          strings.Repeat("a", 64<<10),
+	} {
+		r := ts.post(pathToken, serviceForm(), as(webID), func(r *http.Request) { r.Header["Dpop"] = []string{value} })
+		if r.body["error"] != "invalid_dpop_proof" || r.status != http.StatusBadRequest {
+			t.Errorf("%s: the answer is %d %s, want 400 invalid_dpop_proof", name, r.status, r.shown())
+		}
+	}
+	ts.post(pathToken, serviceForm(), as(webID), func(r *http.Request) { r.Header["Dpop"] = []string{"", good()} }).refused("invalid_dpop_proof")
+	ts.post(pathToken, serviceForm(), as(webID), func(r *http.Request) { r.Header["dPoP"] = []string{good()} }).ok() // D-4.1-01
 }

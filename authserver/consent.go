@@ -235,6 +235,9 @@ func (v *visit) deny(t *ticket, w *wish) error {
 
 // complete grants what a ticket is for.
 func (v *visit) complete(t *ticket, w *wish, e *entry[sessionRecord], scope []string) error {
+	if err := v.server.clients.keep(v.Context(), w.client); err != nil {
+		return v.refuse(t, err)
+	}
 	p := e.Value.Person
 	a := approval{
 		Client: w.client.ClientID, Subject: p.Subject, Scope: scope, Resources: w.resources,

@@ -55,6 +55,9 @@ func (v *visit) login() error {
 	default:
 		return unavailable(err)
 	}
+	if person.AuthTime.IsZero() {
+		person.AuthTime = s.now()
+	}
 	if err := v.begin(person, "password", t); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ import (
 //	activate   the form for a user code: Code
 //	device     like consent, with Code: somebody waits at a device
 //	done       what was decided about a device: Text
-//	error      Text, Error, Back
+//	error      Text, Error, Back, Address, Destination
 //	form_post  Address, Fields: sends itself by the script [Page.Submit]
 //	head, foot around each page
 //
@@ -62,7 +62,7 @@ type Page struct {
 	Error string // OAuth error
 	Back  string // address to try again at, may be empty
 
-	Address string  // of the client
+	Address string  // of the client, may be empty on an error page
 	Fields  []field // of the answer
 }
 
@@ -201,6 +201,25 @@ func (v *visit) showRefusal(f *refusal, back string) {
 		p.Title = "Try again later"
 	}
 	v.show(f.status, "error", &p)
+}
+
+// showError writes the error page with a link to the client: the person decides
+// whether to follow it.
+func (v *visit) showError(q *authorizationRequest, f *refusal, params url.Values) error {
+	if f.status == http.StatusServiceUnavailable {
+		v.showRefusal(f, "")
+		return nil
+	}
+	u, err := v.addressed(q, params)
+	if err != nil {
+		return err
+	}
+	p := Page{Title: "This did not work", Text: sentence(f.text), Error: params.Get("error")}
+	if isWeb(u) {
+		p.Address, p.Destination = withQuery(u, params), destinationName(q.RedirectURI)
+	}
+	v.show(f.status, "error", &p)
+	return nil
 }
 
 // showLogin writes the login page.

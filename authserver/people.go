@@ -23,7 +23,7 @@ type Person struct {
 	Scopes []string
 
 	ACR      string    // how the person was authenticated, may be empty (RFC 9470)
-	AuthTime time.Time // when; the zero time means now
+	AuthTime time.Time // when; the zero time means now of a Directory, unknown of an Upstream
 
 	// Issued and Expires are those of a token that is exchanged: nobody gets
 	// anything for it who was cut off since, nor anything that lives longer. Zero
@@ -75,6 +75,11 @@ func (e *TooManyAttempts) Error() string {
 // whose audience is our client there, and nothing else. It returns a *[Denied]
 // for a token that it does not accept, and (nil, nil) for one that is not of
 // this provider at all.
+//
+// An Upstream may have a method BeginFresh with a maxAge of type time.Duration as
+// its last argument. It is called instead of Begin where the login must not be
+// older than that; 0 asks for a new one. What Finish says in AuthTime is what
+// counts: without it, such a request is refused.
 //
 // All methods must be safe for concurrent use.
 type Upstream interface {

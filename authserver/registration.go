@@ -25,6 +25,11 @@ const (
 	// where anybody may: at each replica.
 	RegistrationsPerMinute = 60
 
+	// UnusedClientLifetime is how long a client is remembered that registered
+	// where anybody may, until somebody allows it something: strangers do not
+	// fill the store.
+	UnusedClientLifetime = 24 * time.Hour
+
 	// MaxClientRecordBytes is the largest client that is kept.
 	MaxClientRecordBytes = 48 << 10
 )
@@ -227,7 +232,11 @@ func (c *clients) register(ctx context.Context, m *metadata.Client) (*registrati
 	if body, err := json.Marshal(record); err != nil || len(body) > MaxClientRecordBytes {
 		return nil, badMetadata(fmt.Errorf("the metadata has more than %d bytes", MaxClientRecordBytes))
 	}
-	if err := create(ctx, s.store, kindClient, keyOf(m.ClientID), "", time.Time{}, record); err != nil {
+	var expires time.Time // never
+	if s.config.Registration == RegistrationOpen {
+		expires = now.Add(UnusedClientLifetime)
+	}
+	if err := create(ctx, s.store, kindClient, keyOf(m.ClientID), "", expires, record); err != nil {
 		return nil, unavailable(err)
 	}
 	return out, nil

@@ -89,7 +89,7 @@ func (v *visit) begin(p Person, through string, t *ticket) error {
 	if err := p.check(); err != nil {
 		return unavailable(fmt.Errorf("the login through %s: %w", through, err))
 	}
-	if p.AuthTime.IsZero() || p.AuthTime.After(now) {
+	if p.AuthTime.After(now) {
 		p.AuthTime = now
 	}
 	if err := v.end(); err != nil {

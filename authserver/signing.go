@@ -166,6 +166,9 @@ func (k *keyRing) read(ctx context.Context, raw holdfast.Secret) (*holdfast.Toke
 	k.turn.Lock()
 	defer k.turn.Unlock()
 	if k.current.Load() == r { // nobody else was faster
+		if pause := k.now().Sub(k.tried); pause >= 0 && pause < ringRetry {
+			return nil, errors.New("signing keys: the store could not be reached a moment ago")
+		}
 		if err := k.refreshLocked(ctx); err != nil {
 			return nil, fmt.Errorf("signing keys: %w", err)
 		}

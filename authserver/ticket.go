@@ -77,6 +77,20 @@ func (v *visit) openTicket(sealed string) (*ticket, error) {
 	return t, nil
 }
 
+// maxAge is how old the login may be that a request asks for; not ok if it may be
+// of any age.
+func (t *ticket) maxAge() (age time.Duration, ok bool) {
+	switch q := t.Request; {
+	case q == nil:
+		return 0, false
+	case q.Prompt == "login":
+		return 0, true
+	case q.MaxAge != nil:
+		return time.Duration(*q.MaxAge) * time.Second, true
+	}
+	return 0, false
+}
+
 // unmet says what a request asks of the login that the session is not; "" is
 // nothing. Time is counted to when the request came, so that a slow decision
 // does not make a login too old.
@@ -85,11 +99,13 @@ func (t *ticket) unmet(e *entry[sessionRecord]) string {
 	if q == nil {
 		return ""
 	}
-	p, again := e.Value.Person, t.LoggedIn == e.Value.ID
-	if q.Prompt == "login" && !again {
+	p, began := e.Value.Person, t.Started.Truncate(time.Second)
+	// A provider may have let somebody in who logged in there long ago, and may not
+	// say when: such a login is not known to be new.
+	if q.Prompt == "login" && (t.LoggedIn != e.Value.ID || p.AuthTime.Before(began)) {
 		return "a new login is asked for"
 	}
-	if q.MaxAge != nil && p.AuthTime.Before(t.Started.Truncate(time.Second).Add(-time.Duration(*q.MaxAge)*time.Second)) {
+	if q.MaxAge != nil && p.AuthTime.Before(began.Add(-time.Duration(*q.MaxAge)*time.Second)) {
 		return "the login is older than max_age"
 	}
 	if len(q.ACR) > 0 && !slices.Contains(q.ACR, p.ACR) {

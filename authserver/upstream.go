@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -50,7 +51,7 @@ func (v *visit) depart() error {
 	if err != nil {
 		return err
 	}
-	address, keep, err := u.Begin(v.Context(), v.callbackURL(u))
+	address, keep, err := v.beginAt(u, t)
 	if err != nil {
 		return v.failUpstream(t, u, err)
 	}
@@ -66,6 +67,22 @@ func (v *visit) depart() error {
 		return err
 	}
 	return v.redirect(address)
+}
+
+// freshUpstream is an [Upstream] that can ask its provider for a login that is
+// not older than maxAge.
+type freshUpstream interface {
+	BeginFresh(ctx context.Context, redirectURI string, maxAge time.Duration) (authorize string, keep []byte, err error)
+}
+
+// beginAt begins a login of the age that the ticket asks for.
+func (v *visit) beginAt(u Upstream, t *ticket) (authorize string, keep []byte, err error) {
+	if f, can := u.(freshUpstream); can {
+		if age, asked := t.maxAge(); asked {
+			return f.BeginFresh(v.Context(), v.callbackURL(u), age)
+		}
+	}
+	return u.Begin(v.Context(), v.callbackURL(u))
 }
 
 func (v *visit) callbackURL(u Upstream) string {

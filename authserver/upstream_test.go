@@ -147,7 +147,7 @@ func TestALoginElsewhereIsBoundToTheBrowserProviderAndTime(t *testing.T) {
 func TestLoginsInSeveralTabsDoNotMix(t *testing.T) {
 	t.Parallel()
 	ts, one := newUpstreamServer(t)
-	one.keepSize = 5000 // several cookies each
+	one.keepSize, one.authTime = 5000, ts.clock.Now() // several cookies each
 	alice := ts.person(t)
 	var back []string
 	for range maxDepartures {

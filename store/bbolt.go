@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"time"
 
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
@@ -14,6 +16,18 @@ import (
 const (
 	bboltPage  = 256 // records that a list reads at a time
 	bboltSweep = 512 // expired records removed by one transaction
+
+	// A disk that hangs costs callers this long, and as many writes at most wait
+	// for it.
+	bboltPatience = 10 * time.Second
+	bboltWriters  = 4096
+)
+
+// What is answered where the disk does not. Both are failures: the first write
+// may be on the disk or not.
+var (
+	errDiskHangs = fmt.Errorf("the disk has not answered for %v", bboltPatience)
+	errDiskBusy  = fmt.Errorf("%d writes wait for the disk already", bboltWriters)
 )
 
 // bboltRecords keeps records in one file. Three buckets: the records under kind
@@ -22,6 +36,9 @@ const (
 type bboltRecords struct {
 	db      *bbolt.DB
 	sweeper sweeper
+	writers chan struct{} // has room for bboltWriters
+
+	patience time.Duration // bboltPatience
 }
 
 // The buckets.
@@ -76,8 +93,22 @@ func (b *bboltRecords) write(try func(tx *bbolt.Tx) error) error {
 	if !errors.Is(err, bbolterrors.ErrTxNotWritable) {
 		return err
 	}
+	select {
+	case b.writers <- struct{}{}:
+	default:
+		return errDiskBusy
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer func() { <-b.writers }()
+		done <- b.batch(try)
+	}()
+	return b.wait(done)
+}
+
+func (b *bboltRecords) batch(try func(tx *bbolt.Tx) error) error {
 	var answer error
-	err = b.db.Batch(func(tx *bbolt.Tx) error {
+	err := b.db.Batch(func(tx *bbolt.Tx) error {
 		answer = nil
 		switch err := try(tx); err {
 		case ErrExists, ErrConflict: // nothing was changed: no reason to undo the writes of others
@@ -91,6 +122,18 @@ func (b *bboltRecords) write(try func(tx *bbolt.Tx) error) error {
 		return err
 	}
 	return answer
+}
+
+// wait waits for what depends on the disk.
+func (b *bboltRecords) wait(done <-chan error) error {
+	late := time.NewTimer(b.patience)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-late.C:
+		return errDiskHangs
+	}
 }
 
 func (b *bboltRecords) create(_ context.Context, r Record, now int64) error {
@@ -269,7 +312,13 @@ func (b *bboltRecords) dropExpired(tx *bbolt.Tx, entry []byte, now int64) error 
 	return b.drop(tx, &r)
 }
 
+// close waits for the writes under way, so that the process of a disk that hangs
+// ends nevertheless.
 func (b *bboltRecords) close() error {
-	b.sweeper.close()
-	return b.db.Close()
+	done := make(chan error, 1)
+	go func() {
+		b.sweeper.close()
+		done <- b.db.Close()
+	}()
+	return b.wait(done)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -248,4 +249,45 @@ func FuzzRecordBytes(f *testing.F) {
 			t.Fatalf("%x became %x", b, again)
 		}
 	})
+}
+
+// Writers get an answer, readers go on, and the process ends.
+func TestADiskThatHangsHoldsUpNobodyForEver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "as.db")
+	s := openFile(t, path, time.Now)
+	b := s.bbolt()
+	if err := s.Create(t.Context(), Record{Kind: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	b.patience = 50 * time.Millisecond
+	hang, err := b.db.Begin(true) // no other write gets on while this one lasts
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan error, 2)
+	go func() { answers <- s.Create(t.Context(), Record{Kind: "test", Key: [32]byte{1}}) }()
+	go func() { answers <- s.Delete(t.Context(), "test", [32]byte{}) }()
+	if _, err := s.Get(t.Context(), "test", [32]byte{}); err != nil {
+		t.Errorf("Get = %v", err)
+	}
+	for len(b.writers) < 2 {
+		runtime.Gosched()
+	}
+	for range bboltWriters - 2 {
+		b.writers <- struct{}{}
+	}
+	if err := s.Create(t.Context(), Record{Kind: "test", Key: [32]byte{2}}); !errors.Is(err, errDiskBusy) {
+		t.Errorf("one write too many: %v", err)
+	}
+	for range cap(answers) {
+		if err := <-answers; !errors.Is(err, errDiskHangs) {
+			t.Errorf("a write that hangs: %v", err)
+		}
+	}
+	if err := s.Close(); !errors.Is(err, errDiskHangs) {
+		t.Errorf("Close = %v", err)
+	}
+	if err := hang.Rollback(); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -41,7 +41,7 @@ func openBbolt(ctx context.Context, path string, timeout time.Duration, now func
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	db.MaxBatchDelay, db.MaxBatchSize = bboltBatchDelay, bboltBatchSize
-	b := &bboltRecords{db: db}
+	b := &bboltRecords{db: db, writers: make(chan struct{}, bboltWriters), patience: bboltPatience}
 	if err = b.prepare(); err == nil {
 		err = syncFolder(filepath.Dir(path))
 	}

@@ -56,7 +56,7 @@
 //     a sync. The file has mode 0600 and must not be in a folder that anybody may
 //     write. A second process is refused. A disk that is full or read-only is an
 //     error of each write, and reads go on; with room again, writes do too. A
-//     call waits for the disk as long as the disk takes.
+//     write waits 10 s for a disk that hangs; nobody knows then what became of it.
 //   - PostgreSQL: Open refuses a server with fsync, full_page_writes or
 //     synchronous_commit off.
 //   - Valkey and Redis: Open refuses a server unless it has appendonly yes and

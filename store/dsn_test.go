@@ -58,6 +58,9 @@ func TestDataSourceNamesThatAreRefused(t *testing.T) {
 			if strings.Contains(err.Error(), password) {
 				t.Error("the password is in the error")
 			}
+			if checked := CheckDSN(c.dsn, true); checked == nil || "replays: "+checked.Error() != err.Error() {
+				t.Errorf("CheckDSN says %v, OpenReplays %v", checked, err)
+			}
 		})
 	}
 }
@@ -92,6 +95,9 @@ func TestDataSourceNamesOfRecordsThatAreRefused(t *testing.T) {
 			if strings.Contains(err.Error(), password) {
 				t.Error("the password is in the error")
 			}
+			if checked := CheckDSN(c.dsn, false); checked == nil || "store: "+checked.Error() != err.Error() {
+				t.Errorf("CheckDSN says %v, Open %v", checked, err)
+			}
 		})
 	}
 }
@@ -99,6 +105,9 @@ func TestDataSourceNamesOfRecordsThatAreRefused(t *testing.T) {
 func TestDataSourceNamesOfStoresWithoutAServer(t *testing.T) {
 	path := t.TempDir() + "/a b.db"
 	for _, dsn := range []string{"memory:", "bbolt://" + strings.ReplaceAll(path, " ", "%20") + "?timeout=2s"} {
+		if err := CheckDSN(dsn, false); err != nil {
+			t.Error(err)
+		}
 		s, err := Open(t.Context(), dsn)
 		if err != nil {
 			t.Fatal(err)

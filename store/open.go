@@ -15,7 +15,11 @@ import (
 const (
 	schemeMemory = "memory"
 	schemeBbolt  = "bbolt"
+
+	dsnMemory = schemeMemory + ":"
 )
+
+var errNotMemory = errors.New(`data source name: want "memory:" and nothing behind it`)
 
 // Open returns the [Store] that dsn names (see the package comment). It makes
 // what is missing, such as a file or a table, and fails if the store cannot be
@@ -28,11 +32,28 @@ func Open(ctx context.Context, dsn string) (Store, error) {
 	return s, nil
 }
 
+// CheckDSN reports what is wrong with a data source name, as far as that can be
+// told without the store: for [Open], or if it is shared, for [OpenReplays] and
+// [OpenNonceKeys]. It reads the files that the name refers to. The error holds no
+// password.
+func CheckDSN(dsn string, shared bool) (err error) {
+	scheme, _, _ := strings.Cut(dsn, ":")
+	switch {
+	case shared || scheme != schemeMemory && scheme != schemeBbolt:
+		_, err = parseDSN(dsn)
+	case scheme == schemeBbolt:
+		_, _, err = parseBbolt(dsn)
+	case dsn != dsnMemory:
+		err = errNotMemory
+	}
+	return err
+}
+
 func open(ctx context.Context, dsn string, now func() time.Time) (Store, error) {
 	switch scheme, _, _ := strings.Cut(dsn, ":"); scheme {
 	case schemeMemory:
-		if dsn != "memory:" {
-			return nil, errors.New(`data source name: want "memory:" and nothing behind it`)
+		if dsn != dsnMemory {
+			return nil, errNotMemory
 		}
 		return NewMemory(now), nil
 	case schemeBbolt:

@@ -30,6 +30,9 @@ func newPostgresPool(s *source) (*postgresPool, error) {
 	c.ConnConfig.ConnectTimeout = s.timeout
 	c.ConnConfig.RuntimeParams["application_name"] = "holdfast"
 	c.ConnConfig.RuntimeParams["statement_timeout"] = strconv.FormatInt(sweepTimeout.Milliseconds(), 10)
+	// Whoever was second then sees what the first wrote, and is told so; at a
+	// stricter level, which a role or a database may ask for, it is an error.
+	c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
 	c.MaxConns = postgresConns
 	pool, err := pgxpool.NewWithConfig(context.Background(), c) // connects to nothing yet
 	if err != nil {

@@ -111,6 +111,32 @@ func TestRecordsInPostgres(t *testing.T) {
 		refused(t, bob, `synchronous_commit "off"`)
 		check(t, openServer(t, bob+"&volatile=dangerously", time.Now).Create(t.Context(), Record{Kind: "test"}))
 	})
+	t.Run("who comes second is told so, whatever the level of isolation of the role", func(t *testing.T) {
+		exec("create role carol login superuser")
+		exec("alter role carol set default_transaction_isolation = serializable")
+		s := openServer(t, strings.Replace(dsn, "postgres@", "carol@", 1)+"&prefix=level", time.Now)
+		for n := range byte(20) {
+			r := Record{Kind: "test", Key: [32]byte{n}}
+			check(t, s.Create(t.Context(), r))
+			r.Version = 1
+			answers := make(chan error, 8)
+			for range cap(answers) {
+				go func() { answers <- s.Swap(t.Context(), r) }()
+			}
+			won := 0
+			for range cap(answers) {
+				switch err := <-answers; {
+				case err == nil:
+					won++
+				case !errors.Is(err, ErrConflict):
+					t.Fatalf("Swap = %v, want a conflict", err)
+				}
+			}
+			if won != 1 {
+				t.Fatalf("%d calls of Swap succeeded, want one", won)
+			}
+		}
+	})
 	t.Run("what has expired is deleted", func(t *testing.T) {
 		c := new(clock)
 		s := openServer(t, dsn+"&prefix=sweep", c.now)

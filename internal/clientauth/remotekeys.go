@@ -19,7 +19,16 @@ const (
 	KeysRetryPause = time.Second      // pause after a failure while there is no set to go on with
 	KeysTimeout    = 5 * time.Second  // of one fetch
 	MaxKeySets     = 1024             // that are remembered; beyond, the one not used for longest is forgotten
+
+	// How many requests wait for key sets at a time, and how many of them for one:
+	// a client whose host does not answer must not take the places of all others
+	// at the server.
+	MaxKeyWaits    = 512
+	MaxKeySetWaits = 128
 )
+
+// errCrowded is the answer to whoever would be one too many.
+var errCrowded = errors.New("key set of the client: too many requests wait for its host, or for those of others")
 
 // remoteKeys remembers the key sets that clients publish. Safe for concurrent
 // use; there are no goroutines but those of the callers.
@@ -27,13 +36,15 @@ type remoteKeys struct {
 	http *http.Client
 	now  func() time.Time
 
-	mu   sync.Mutex
-	sets map[string]*remoteSet
+	mu      sync.Mutex
+	sets    map[string]*remoteSet
+	waiting int // requests that wait for any set
 }
 
 // remoteSet is one address. What follows turn belongs to whoever has the turn.
 type remoteSet struct {
-	used time.Time // guarded by remoteKeys.mu
+	used    time.Time // guarded by remoteKeys.mu
+	waiting int       // so is this: requests that wait for this set
 
 	turn  chan struct{} // of capacity 1
 	keys  *keySet       // what was read last, another value after each fetch; nil before the first
@@ -47,6 +58,17 @@ type remoteSet struct {
 // there is no key set, and a failure otherwise.
 func (r *remoteKeys) get(ctx context.Context, address string, not *keySet) (*keySet, error) {
 	set := r.set(address)
+	keys, fresh := set.peek(r.now(), not)
+	if fresh {
+		return keys, nil
+	}
+	if !r.wait(set, 1) {
+		if keys != nil {
+			return keys, nil
+		}
+		return nil, errCrowded
+	}
+	defer r.wait(set, -1)
 	select {
 	case set.turn <- struct{}{}:
 		defer func() { <-set.turn }()
@@ -76,6 +98,34 @@ func (r *remoteKeys) get(ctx context.Context, address string, not *keySet) (*key
 		return nil, set.err
 	}
 	return set.keys, nil
+}
+
+// peek returns what is remembered and may be used, and whether it is young enough
+// to ask nobody. It waits for nobody.
+func (s *remoteSet) peek(now time.Time, not *keySet) (keys *keySet, fresh bool) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	default:
+		return nil, false
+	}
+	if !s.usable(now) || s.keys == not {
+		return nil, false
+	}
+	return s.keys, within(now, s.at, KeysMaxAge)
+}
+
+// wait takes a place among those who wait, and reports whether there is one, or
+// gives it back.
+func (r *remoteKeys) wait(s *remoteSet, n int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n > 0 && (r.waiting >= MaxKeyWaits || s.waiting >= MaxKeySetWaits) {
+		return false
+	}
+	r.waiting += n
+	s.waiting += n
+	return true
 }
 
 func (s *remoteSet) usable(now time.Time) bool {

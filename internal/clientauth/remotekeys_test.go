@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -196,6 +197,63 @@ func TestManyAsksAreOneFetch(t *testing.T) {
 	wg.Wait()
 	if n := site.fetches(); n != 1 {
 		t.Errorf("%d fetches", n)
+	}
+}
+
+// Whoever has a client whose host does not answer holds up some requests, not all.
+func TestRequestsThatWaitForKeysAreBounded(t *testing.T) {
+	w, hanging := newSite(t)
+	_, other := newSite(t)
+	hanging.set(http.StatusOK, newPerson(t).jwks())
+	release := make(chan struct{})
+	hanging.during = func() { <-release }
+	var all sync.WaitGroup
+	for range MaxKeySetWaits {
+		all.Go(func() {
+			if _, err := w.keys.get(context.Background(), hanging.URL, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for full := false; !full; {
+		runtime.Gosched()
+		w.keys.mu.Lock()
+		full = w.keys.waiting == MaxKeySetWaits
+		w.keys.mu.Unlock()
+	}
+	if _, err := w.keys.get(context.Background(), hanging.URL, nil); !errors.Is(err, errCrowded) {
+		t.Errorf("one more is answered with %v", err)
+	}
+	other.set(http.StatusOK, newPerson(t).jwks())
+	if _, err := w.keys.get(context.Background(), other.URL, nil); err != nil {
+		t.Errorf("another client: %v", err)
+	}
+	close(release)
+	all.Wait()
+	if n := w.keys.waiting; n != 0 {
+		t.Errorf("%d places are not given back", n)
+	}
+}
+
+// What is remembered is good enough when there is no place to wait for more.
+func TestACrowdDoesNotKeepOutWhoseKeysAreRemembered(t *testing.T) {
+	w, site := newSite(t)
+	site.set(http.StatusOK, newPerson(t).jwks())
+	first, err := w.keys.get(context.Background(), site.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.keys.waiting = MaxKeyWaits
+	w.now = w.now.Add(KeysMaxAge)
+	if got, err := w.keys.get(context.Background(), site.URL, nil); got != first || err != nil {
+		t.Errorf("got %v, %v, want what is remembered", got, err)
+	}
+	if _, err := w.keys.get(context.Background(), site.URL, first); !errors.Is(err, errCrowded) {
+		t.Errorf("newer ones: %v", err)
+	}
+	w.now = w.now.Add(KeysMaxStale)
+	if _, err := w.keys.get(context.Background(), site.URL, nil); !errors.Is(err, errCrowded) {
+		t.Errorf("when it is too old: %v", err)
 	}
 }
 

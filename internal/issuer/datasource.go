@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast-oauth/holdfast"
 	"github.com/holdfast-oauth/holdfast/internal/ops"
+	"github.com/holdfast-oauth/holdfast/store"
 )
 
 // sealingKeyBytes is the length of a sealing key (authserver.Config).
@@ -36,11 +37,24 @@ func keyFile(path string) string     { return path + ".key" }
 // checkSources checks the data source names as far as that is possible without
 // opening them. No error quotes one.
 func (c *Config) checkSources(problem func(error)) {
-	for _, d := range []struct{ field, dsn string }{{"store", c.Store}, {"replays", c.Replays}, {"nonces.store", c.Nonces.Store}} {
-		if u, err := url.Parse(d.dsn); err != nil {
-			problem(fmt.Errorf("%s: want a data source name such as bbolt:///var/lib/holdfast/as.db", d.field))
-		} else if _, inline := u.User.Password(); inline {
-			problem(fmt.Errorf("%s: the password is in the data source name, want the option password_file=/absolute/path", d.field))
+	for _, d := range []struct {
+		field, dsn string
+		shared     bool
+	}{{"store", c.Store, false}, {"replays", c.Replays, true}, {"nonces.store", c.Nonces.Store, true}} {
+		if d.dsn == "" {
+			continue
+		}
+		u, err := url.Parse(d.dsn)
+		if err == nil {
+			if _, inline := u.User.Password(); inline {
+				problem(fmt.Errorf("%s: the password is in the data source name, want the option password_file=/absolute/path", d.field))
+				continue
+			}
+		}
+		// An unknown option may be a password in the wrong place: it is not shown
+		// with the configuration.
+		if err := store.CheckDSN(d.dsn, d.shared); err != nil {
+			problem(fmt.Errorf("%s: %w", d.field, err))
 		}
 	}
 	scheme, _, _ := strings.Cut(c.Store, ":")

@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +41,20 @@ type attempt struct {
 // Begin implements authserver.Upstream: an authorization code request with PKCE
 // (RFC 7636, always S256), a state and a nonce.
 func (p *Provider) Begin(ctx context.Context, redirectURI string) (string, []byte, error) {
+	return p.begin(ctx, redirectURI, nil)
+}
+
+// BeginFresh is Begin for a login that is not older than maxAge: the provider
+// then has to say when it was (OpenID Connect Core section 3.1.2.1).
+func (p *Provider) BeginFresh(ctx context.Context, redirectURI string, maxAge time.Duration) (string, []byte, error) {
+	fresh := url.Values{"max_age": {strconv.FormatInt(int64(maxAge/time.Second), 10)}}
+	if maxAge == 0 {
+		fresh.Set("prompt", "login") // some take a max_age of 0 for none
+	}
+	return p.begin(ctx, redirectURI, fresh)
+}
+
+func (p *Provider) begin(ctx context.Context, redirectURI string, more url.Values) (string, []byte, error) {
 	server, err := p.about.get(ctx)
 	if err != nil {
 		return "", nil, p.failed(err)
@@ -61,6 +77,7 @@ func (p *Provider) Begin(ctx context.Context, redirectURI string) (string, []byt
 		"state": {a.State}, "nonce": {a.Nonce},
 		"code_challenge": {jose.EncodeSegment(sum[:])}, "code_challenge_method": {"S256"},
 	}
+	maps.Copy(form, more)
 	if target.RawQuery != "" { // RFC 6749 section 3.1: a query of the endpoint stays
 		target.RawQuery += "&"
 	}

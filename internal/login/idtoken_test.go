@@ -92,7 +92,7 @@ func TestIDTokenIsJudged(t *testing.T) {
 				wantDenied(t, err, c.denied)
 			case err != nil:
 				t.Error(err)
-			case person.Subject != p.subject("alice") || person.AuthTime.IsZero():
+			case person.Subject != p.subject("alice") || person.AuthTime.IsZero() != (claims["auth_time"] == nil):
 				t.Errorf("person %+v", person)
 			}
 		})

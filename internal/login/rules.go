@@ -100,12 +100,10 @@ func (p *Provider) person(t *holdfast.Token, claims strictjson.Object) (authserv
 		return authserver.Person{}, p.denied("your account gives no access here")
 	}
 	slices.Sort(scopes)
-	at := t.AuthTime
-	if at.IsZero() {
-		at = t.IssuedAt // not later than this, and nobody says how much earlier
-	}
+	// Without an auth_time nobody knows when the login was: the iat says only when
+	// the provider spoke of it.
 	return authserver.Person{
-		Subject: p.subject(t.Subject), Name: p.shown(claims), Scopes: slices.Compact(scopes), ACR: t.ACR, AuthTime: at,
+		Subject: p.subject(t.Subject), Name: p.shown(claims), Scopes: slices.Compact(scopes), ACR: t.ACR, AuthTime: t.AuthTime,
 	}, nil
 }
 
