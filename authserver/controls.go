@@ -96,8 +96,8 @@ func thumbprintText(t holdfast.Thumbprint) string {
 }
 
 // cutOffBefore reports whether what was issued at that time is dead. The iat of a
-// JWT has whole seconds: what was issued in the second of the cut-off counts as
-// before, here and everywhere.
+// JWT is rounded down to whole seconds, so that one of the second of the cut-off
+// counts as before.
 func (s *Server) cutOffBefore(ctx context.Context, d dimension, value string, at time.Time) (bool, error) {
 	e, err := load[cutoffRecord](ctx, s.store, kindCutoff, keyOf(string(d), value))
 	switch {
@@ -106,7 +106,7 @@ func (s *Server) cutOffBefore(ctx context.Context, d dimension, value string, at
 	case err != nil:
 		return false, fmt.Errorf("look for a cut-off: %w", err)
 	}
-	return at.Unix() <= e.Value.Before.Unix(), nil
+	return !at.After(e.Value.Before), nil
 }
 
 // unblocked refuses a blocked client and a blocked holder.

@@ -45,8 +45,8 @@ func TestACutOffEndsWhatWasIssuedBefore(t *testing.T) {
 		{"of a user who is called like the client", byUser, webID, at.Add(-time.Hour), false},
 		{"of another key", byThumbprint, holdfast.Thumbprint{8}.String(), at.Add(-time.Hour), false},
 		{"at the same moment", byUser, "alice", at, true},
-		{"later in the same second", byUser, "alice", at.Add(400 * time.Millisecond), true}, // the iat of a JWT cannot tell
-		{"in the next second", byUser, "alice", at.Add(500 * time.Millisecond), false},
+		{"a JWT of the same second", byUser, "alice", at.Truncate(time.Second), true},
+		{"later in the same second", byUser, "alice", at.Add(time.Millisecond), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ts := newTestServer(t, nil)

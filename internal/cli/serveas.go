@@ -72,6 +72,11 @@ func (a *app) serveAS(ctx context.Context, f *serveASFlags) error {
 	defer stop()
 	reopen, end := hangups()
 	defer end()
+	// Who reads stdout may go away: then decisions are lost, and counted. Without
+	// somebody who is told of the signal it would end the process.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
 	log := slog.New(slog.NewTextHandler(a.Stderr, nil))
 	err = issuer.Run(ctx, c, issuer.Process{
 		Getenv: a.Getenv, Stdout: a.Stdout, Log: log, Version: version(), Reopen: reopen,

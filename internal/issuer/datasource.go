@@ -27,7 +27,11 @@ func (c *Config) embedded() (path string, ok bool) {
 	if err != nil || u.Scheme != "bbolt" || u.Path == "" {
 		return "", false
 	}
-	return filepath.FromSlash(u.Path), true
+	path = filepath.FromSlash(u.Path)
+	if runtime.GOOS == "windows" {
+		path = strings.TrimPrefix(path, `\`) // of bbolt:///C:/folder/file
+	}
+	return path, true
 }
 
 // adminSocket and keyFile are next to the file of an embedded store.
