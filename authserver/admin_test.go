@@ -401,3 +401,14 @@ func TestAListedClientHasNoPlaceForASecret(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+// Where anybody may register, strangers' clients are forgotten unless somebody
+// uses them; the operator's are not.
+func TestAClientOfTheOperatorStays(t *testing.T) {
+	at := newAdminTest(t, openTo(RegistrationOpen))
+	added := at.ask(http.MethodPost, "/clients", `{"grant_types":["client_credentials"],"response_types":[],"token_endpoint_auth_method":"client_secret_basic"}`).wantStatus(http.StatusCreated)
+	at.clock.Advance(UnusedClientLifetime + time.Hour)
+	if k, err := at.clients.find(t.Context(), added.text("client_id")); k == nil || err != nil {
+		t.Errorf("a day later there is %v, %v", k, err)
+	}
+}

@@ -293,7 +293,7 @@ func (s *Server) adminRegister(r *http.Request, e *Event) (any, error) {
 	if err != nil {
 		return nil, badMetadata(err)
 	}
-	answer, err := s.clients.register(r.Context(), m)
+	answer, err := s.clients.register(r.Context(), m, 0) // the operator wants it, used or not
 	if err != nil {
 		return nil, err
 	}

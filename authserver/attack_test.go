@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"crypto/sha256"
 	"iter"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-oauth/holdfast"
+	"github.com/holdfast-oauth/holdfast/holdfasttest"
 	"github.com/holdfast-oauth/holdfast/store"
 )
 
@@ -353,5 +355,30 @@ func TestStrangersDoNotQueueForAStoreThatIsAway(t *testing.T) {
 	cancel()
 	if _, err := ts.signedBlocks(gone); err != nil {
 		t.Errorf("the list for somebody who has hung up: %v", err)
+	}
+}
+
+// Whoever has a stolen certificate has a proof key, too.
+func TestAProofDoesNotHideACertificateThatIsBlockedOrCutOff(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*testServer, string){
+		"blocked": func(ts *testServer, x5t string) { ts.blocked(byThumbprint, x5t) },
+		"cut off": func(ts *testServer, x5t string) { ts.cut(byThumbprint, x5t) },
+	} {
+		ts := newTestServer(t, nil)
+		certificate := holdfasttest.NewCertificate(t, "alice")
+		own := ts.with(certificate)
+		first := ts.postMTLS(own, pathToken, ts.approvedCode(certID)).ok()
+		refresh := form("grant_type", grantRefresh, "refresh_token", first.text("refresh_token"), "client_id", certID)
+		end(ts, holdfast.Thumbprint(sha256.Sum256(certificate.Leaf.Raw)).String())
+		ts.clock.Advance(time.Second)
+		ts.postMTLS(own, pathToken, refresh).refused(errInvalidGrant)
+		ts.postMTLS(own, pathToken, refresh, ts.proof(newKey(t))).refused(errInvalidGrant)
+		code := ts.postMTLS(own, pathToken, ts.approvedCode(certID), ts.proof(newKey(t)))
+		if name == "blocked" {
+			code.refused(errInvalidGrant)
+		} else {
+			code.ok() // unlike a block, a cut-off is about the past
+		}
 	}
 }

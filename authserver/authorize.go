@@ -37,6 +37,11 @@ func (v *visit) authorizePosted() error {
 	if err != nil {
 		return err
 	}
+	// RFC 6749 section 2.3.1: credentials do not belong here, and not into an
+	// address.
+	for _, name := range [...]string{"client_secret", "client_assertion", "client_assertion_type", "password"} {
+		form.Del(name)
+	}
 	query := form.Encode()
 	if len(query) > maxQueryBytes {
 		f := refuse(errInvalidRequest, "the request is too long")

@@ -31,6 +31,9 @@ func (s *Server) bind(c *call, need holdfast.ProofNeed, to *Resource) (binding, 
 	unbound := s.config.AllowUnbound || to.Unbound && !c.client.public()
 	need.Required = c.client.DPoPBoundTokens || x5t.IsZero() && !unbound
 	jkt, err := s.prove(c, need)
+	if err == nil && !x5t.IsZero() { // also if something else binds
+		err = s.unblocked(c.Context(), "", binding{X5T: x5t})
+	}
 	switch {
 	case err != nil:
 		return binding{}, err

@@ -411,3 +411,23 @@ func TestWhatIsNoProofIsRefusedWhereNoneIsNeeded(t *testing.T) {
 	ts.post(pathToken, serviceForm(), as(webID), func(r *http.Request) { r.Header["Dpop"] = []string{"", good()} }).refused("invalid_dpop_proof")
 	ts.post(pathToken, serviceForm(), as(webID), func(r *http.Request) { r.Header["dPoP"] = []string{good()} }).ok() // D-4.1-01
 }
+
+// RFC 6749 section 2.3.1: credentials are never in an address, not even those
+// that a client sent where none are asked for.
+func TestCredentialsInAPostedRequestDoNotGetIntoAnAddress(t *testing.T) {
+	t.Parallel()
+	ts, _ := newPeopleServer(t, nil)
+	alice := ts.person(t)
+	_, query, _ := strings.Cut(asking(webID), "?")
+	body, err := url.ParseQuery(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type", "password"} {
+		body.Set(name, "s3cr3t")
+	}
+	answer := alice.do(ts.request(alice.at(pathAuthorize), body))
+	if to := answer.header.Get("Location"); answer.status != http.StatusSeeOther || strings.Contains(to, "s3cr3t") || !strings.Contains(to, "client_id=web") {
+		t.Errorf("the answer is %d to an address with the secret: %v", answer.status, strings.Contains(to, "s3cr3t"))
+	}
+}

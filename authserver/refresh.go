@@ -103,7 +103,11 @@ func (s *Server) refresh(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.stillApproved(c, &e.Value.Approval, holder); err != nil {
+	judged := holder
+	if bound := e.Value.Holder.X5T; !bound.IsZero() {
+		judged.X5T = bound // also if the proof is by another key
+	}
+	if err := s.stillApproved(c, &e.Value.Approval, judged); err != nil {
 		return nil, err
 	}
 	if g, err = s.rotate(c, g, generation, holder); err != nil {

@@ -93,7 +93,11 @@ func (s *Server) registerClient(w http.ResponseWriter, r *http.Request) (*regist
 	if err != nil {
 		return nil, badMetadata(err)
 	}
-	return s.clients.register(r.Context(), m)
+	var unused time.Duration
+	if s.config.Registration == RegistrationOpen {
+		unused = UnusedClientLifetime
+	}
+	return s.clients.register(r.Context(), m, unused)
 }
 
 // checkStranger refuses grants by which a client that nobody vouched for would
@@ -204,8 +208,9 @@ func describe(err error) string {
 
 // register makes a client of metadata and keeps it. A client_id in the metadata
 // is replaced: a client that chose it could be taken for a person (RFC 9700
-// section 4.15).
-func (c *clients) register(ctx context.Context, m *metadata.Client) (*registration, error) {
+// section 4.15). unused is how long it is remembered without being used; 0 means
+// for ever.
+func (c *clients) register(ctx context.Context, m *metadata.Client, unused time.Duration) (*registration, error) {
 	s := c.server
 	m.ClientID = "client-" + newHandle().Reveal()
 	defaults(m)
@@ -233,8 +238,8 @@ func (c *clients) register(ctx context.Context, m *metadata.Client) (*registrati
 		return nil, badMetadata(fmt.Errorf("the metadata has more than %d bytes", MaxClientRecordBytes))
 	}
 	var expires time.Time // never
-	if s.config.Registration == RegistrationOpen {
-		expires = now.Add(UnusedClientLifetime)
+	if unused > 0 {
+		expires = now.Add(unused)
 	}
 	if err := create(ctx, s.store, kindClient, keyOf(m.ClientID), "", expires, record); err != nil {
 		return nil, unavailable(err)

@@ -333,7 +333,7 @@ func FuzzRegistration(f *testing.F) {
 		if err != nil {
 			return
 		}
-		out, err := ts.clients.register(context.Background(), m)
+		out, err := ts.clients.register(context.Background(), m, UnusedClientLifetime)
 		if err != nil {
 			if refusal := refusalOf(err); refusal.status >= 500 {
 				t.Errorf("%s: %v", body, err)

@@ -74,7 +74,8 @@ type listen struct {
 
 // public is the listener of clients and browsers. Without a certificate it has to
 // be local, or TLS has to end at proxies: networks such as 10.0.0.0/8, from which
-// alone requests are taken then. What they say in X-Forwarded-For is believed.
+// alone requests are taken then. What they say in X-Forwarded-For is believed, so
+// that nobody else should be in these networks.
 type public struct {
 	ops.Endpoint `yaml:",inline"`
 	Proxies      []string `yaml:"proxies,omitempty"`

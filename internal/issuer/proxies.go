@@ -32,16 +32,24 @@ func (p *public) behind(proxies []netip.Prefix, h http.Handler) http.Handler {
 		// front of it: what the first stranger says of others is not believed.
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		for i := len(hops) - 1; i >= 0; i-- {
-			hop := strings.TrimSpace(hops[i])
-			a, err := netip.ParseAddr(hop)
-			if err != nil {
+			a, ok := addressOfHop(strings.TrimSpace(hops[i]))
+			if !ok {
 				break
 			}
-			r.RemoteAddr = netip.AddrPortFrom(a.Unmap(), 0).String()
-			if !ours(hop) {
+			r.RemoteAddr = netip.AddrPortFrom(a, 0).String()
+			if !ours(a.String()) {
 				break
 			}
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// addressOfHop reads an entry of X-Forwarded-For. Some proxies add the port.
+func addressOfHop(hop string) (netip.Addr, bool) {
+	if p, err := netip.ParseAddrPort(hop); err == nil {
+		return p.Addr().Unmap(), true
+	}
+	a, err := netip.ParseAddr(strings.Trim(hop, "[]"))
+	return a.Unmap(), err == nil
 }

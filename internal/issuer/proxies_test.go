@@ -27,6 +27,8 @@ func TestForwardedAddressesAreBelievedOfProxiesOnly(t *testing.T) {
 		{"several fields", plain, "10.0.0.1:5000", []string{"198.51.100.1", "192.0.2.7"}, "192.0.2.7:0"},
 		{"an address of IPv6", plain, "[2001:db8::1]:5000", []string{"2001:db9::7"}, "[2001:db9::7]:0"},
 		{"an IPv4 address in IPv6", plain, "[::ffff:10.0.0.1]:5000", []string{"192.0.2.7"}, "192.0.2.7:0"},
+		{"a proxy that says the port", plain, "10.0.0.1:5000", []string{"198.51.100.1, 192.0.2.7:4711"}, "192.0.2.7:0"},
+		{"a proxy that says the port of IPv6", plain, "10.0.0.1:5000", []string{"[2001:db9::7]:4711, [2001:db8::2]"}, "[2001:db9::7]:0"},
 		{"a proxy that says nothing", plain, "10.0.0.1:5000", nil, "10.0.0.1:5000"},
 		{"a proxy that says nonsense", plain, "10.0.0.1:5000", []string{"192.0.2.7, unknown"}, "10.0.0.1:5000"},
 		{"a stranger at a listener without TLS", plain, "192.0.2.9:5000", []string{"10.0.0.1"}, ""},
