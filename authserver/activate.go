@@ -1,79 +1,20 @@
 package authserver
 
 import (
-	"hash/maphash"
 	"net/http"
-	"net/netip"
-	"sync"
 	"time"
 )
 
 // Limits of guessing user codes (RFC 8628 section 5.1): so many wrong ones in a
-// window from one source, counted in so many slots.
+// window from one source.
 const (
 	maxWrongCodes   = 5
 	wrongCodeWindow = 10 * time.Minute
-	wrongCodeSlots  = 4096
 )
 
-// wrongCodes counts wrong user codes per source in a table of fixed size: no
-// number of sources fills the memory or pushes a counter out. Sources that meet
-// in a slot share its count. Safe for concurrent use.
-type wrongCodes struct {
-	seed maphash.Seed // nobody can look for sources that meet
-
-	mu    sync.Mutex // guards what follows
-	slots [wrongCodeSlots]struct {
-		from  time.Time // of the first wrong code of the window
-		count int
-	}
-}
-
-func newWrongCodes() *wrongCodes { return &wrongCodes{seed: maphash.MakeSeed()} }
-
-// wait is how long a source has to wait; 0 means not at all. A wrong code is
-// counted before it is known to be wrong, so that parallel guesses do not slip
-// through; right takes it back.
-func (w *wrongCodes) wait(source string, now time.Time) time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	slot := &w.slots[w.slot(source)]
-	if now.Sub(slot.from) >= wrongCodeWindow || now.Before(slot.from) {
-		slot.from, slot.count = now, 0
-	}
-	if slot.count >= maxWrongCodes {
-		return slot.from.Add(wrongCodeWindow).Sub(now)
-	}
-	slot.count++
-	return 0
-}
-
-// right takes back what wait counted.
-func (w *wrongCodes) right(source string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if slot := &w.slots[w.slot(source)]; slot.count > 0 {
-		slot.count--
-	}
-}
-
-func (w *wrongCodes) slot(source string) uint64 {
-	return maphash.String(w.seed, source) % wrongCodeSlots
-}
-
-// source is whom guesses are counted for: an address, or the network that one
-// subscriber has with IPv6.
-func source(host string) string {
-	addr, err := netip.ParseAddr(host)
-	if err != nil || addr.Unmap().Is4() {
-		return host
-	}
-	network, err := addr.WithZone("").Prefix(64)
-	if err != nil {
-		return host
-	}
-	return network.String()
-}
+// newWrongCodes counts wrong user codes. One is counted before it is known to be
+// wrong, so that parallel guesses do not slip through.
+func newWrongCodes() *sourceCounter { return newSourceCounter(maxWrongCodes, wrongCodeWindow) }
 
 // askCode shows the form for a user code. A code in the address fills the form
 // in and no more (RFC 8628 section 3.3.1): the person compares it with the
@@ -105,7 +46,7 @@ func (v *visit) enterCode() error {
 	if t.Request != nil || t.Device != nil {
 		return refuse(errInvalidRequest, "the ticket is for another page")
 	}
-	from, counter := source(v.remoteHost()), v.server.pages.wrong
+	from, counter := source(v.RemoteAddr), v.server.pages.wrong
 	if wait := counter.wait(from, v.server.now()); wait > 0 {
 		f := refuse(errAccessDenied, "there were too many wrong codes")
 		f.status = http.StatusTooManyRequests

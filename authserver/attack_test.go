@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"iter"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -380,5 +382,49 @@ func TestAProofDoesNotHideACertificateThatIsBlockedOrCutOff(t *testing.T) {
 		} else {
 			code.ok() // unlike a block, a cut-off is about the past
 		}
+	}
+}
+
+// Anybody can say to be a client without credentials.
+func TestStrangersDoNotFillTheStore(t *testing.T) {
+	t.Parallel()
+	ts := newTestServer(t, nil)
+	send := func(from, path string, f url.Values, options ...option) *httptest.ResponseRecorder {
+		r := ts.request(ts.front.URL+path, f, options...)
+		r.RequestURI, r.RemoteAddr = path, from
+		w := httptest.NewRecorder()
+		ts.Handler().ServeHTTP(w, r)
+		return w
+	}
+	push, begin := goodRequest(appID), form("client_id", appID, "scope", "read")
+	for i := range AnonymousPerMinute {
+		answer := send("192.0.2.1:4000", pathPAR, push)
+		if i%2 == 0 {
+			answer = send("[2001:db8::1]:4000", pathDevice, begin)
+		}
+		if answer.Code/100 != 2 {
+			t.Fatalf("request %d: %d %s", i, answer.Code, answer.Body)
+		}
+	}
+	kept := ts.count(kindPushed)
+	over := send("192.0.2.1:4001", pathPAR, push)
+	if over.Code != http.StatusTooManyRequests || over.Header().Get("Retry-After") != "60" || !strings.Contains(over.Body.String(), errUnavailable) {
+		t.Errorf("one more gives %d %s", over.Code, over.Body)
+	}
+	if n := ts.count(kindPushed); n != kept {
+		t.Errorf("there are %d records, want %d", n, kept)
+	}
+	for name, answer := range map[string]*httptest.ResponseRecorder{
+		"another address":           send("192.0.2.2:4000", pathPAR, push),
+		"a client with credentials": send("192.0.2.1:4000", pathPAR, goodRequest(webID), as(webID)),
+		"the machine of the server": send("127.0.0.1:4000", pathPAR, push),
+	} {
+		if answer.Code != http.StatusCreated {
+			t.Errorf("%s: %d %s", name, answer.Code, answer.Body)
+		}
+	}
+	ts.clock.Advance(time.Minute)
+	if answer := send("192.0.2.1:4000", pathPAR, push); answer.Code != http.StatusCreated {
+		t.Errorf("a minute later: %d %s", answer.Code, answer.Body)
 	}
 }

@@ -46,6 +46,9 @@ func (s *Server) startDevice(c *call) (any, error) {
 	if !c.client.may(grantDevice) {
 		return nil, refuse(errUnauthorizedClient, "the client is not registered for the device grant")
 	}
+	if err := s.notTooMany(c); err != nil {
+		return nil, err
+	}
 	scope, resources, err := s.asked(c.client, c.form)
 	if err != nil {
 		return nil, err

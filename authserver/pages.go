@@ -101,7 +101,7 @@ type pages struct {
 	all    *template.Template
 	style  string // hash of the style sheet: its version
 	script string // source expression of submitScript
-	wrong  *wrongCodes
+	wrong  *sourceCounter
 }
 
 // newPages reads the templates and tries each, so that a mistake in one is found

@@ -27,6 +27,9 @@ type pushAnswer struct {
 // checked as at the authorization endpoint, and bound to the key of a proof that
 // comes with it (RFC 9449 section 10.1).
 func (s *Server) push(c *call) (any, error) {
+	if err := s.notTooMany(c); err != nil {
+		return nil, err
+	}
 	if c.form.Has("request_uri") {
 		return nil, refuse(errInvalidRequest, "the parameter request_uri is not allowed in a pushed request")
 	}

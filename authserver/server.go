@@ -46,11 +46,14 @@ type Server struct {
 	proofs *holdfast.ProofVerifier
 	now    func() time.Time
 
-	clients  *clients
-	signing  *keyRing
-	sealer   *sealer
-	seen     *seenKeys
-	pages    *pages
+	clients *clients
+	signing *keyRing
+	sealer  *sealer
+	seen    *seenKeys
+	pages   *pages
+
+	anonymous *sourceCounter // requests of clients without credentials
+
 	handler  http.Handler
 	mtlsOnly http.Handler
 }
@@ -92,6 +95,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, fmt.Errorf("authorization server: sealing keys: %w", err)
 	}
 	s.seen = newSeenKeys(s)
+	s.anonymous = newSourceCounter(AnonymousPerMinute, time.Minute)
 	if s.signing, err = newKeyRing(ctx, s); err != nil {
 		return nil, fmt.Errorf("authorization server: %w", err)
 	}

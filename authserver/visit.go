@@ -3,7 +3,6 @@ package authserver
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -166,13 +165,7 @@ func (v *visit) resumeURL(t *ticket) string {
 }
 
 // remoteHost is the address of the peer without its port.
-func (v *visit) remoteHost() string {
-	host, _, err := net.SplitHostPort(v.RemoteAddr)
-	if err != nil {
-		return v.RemoteAddr
-	}
-	return host
-}
+func (v *visit) remoteHost() string { return hostOf(v.RemoteAddr) }
 
 // upstream is the provider that an address names.
 func (v *visit) upstream() (Upstream, error) {

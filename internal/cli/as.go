@@ -22,8 +22,8 @@ func (a *app) asCommand() *cobra.Command {
 		Use:   "as",
 		Short: "Administer a running authorization server",
 		Long: `As talks to the admin listener of holdfast serve as: --admin, or HOLDFAST_ADMIN,
-names its socket (unix:/path) or its address (http://127.0.0.1:port). Whoever may
-open the socket may administer the server.
+names its socket (unix:/path) or its address (http://127.0.0.1:port). Whoever
+may open the socket may administer the server.
 
 Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 it could not be
 tried, or nobody knows whether it was done.`,

@@ -18,9 +18,10 @@ func (a *app) asBackupCommand() *cobra.Command {
 	var f asFlags
 	return a.asSub(&cobra.Command{
 		Use: "backup FILE", Short: "Back up the embedded store of a running server", Example: "  holdfast as backup as.backup",
-		Long: `Backup writes a snapshot of the embedded store to a new file. What is in it stays
-sealed: the sealing key (DATABASE.key) is not in it and has to be kept elsewhere.`,
-		Args: cobra.ExactArgs(1),
+		Long: `Backup writes a snapshot of the embedded store to a new file. What is in it
+stays sealed: the sealing key (DATABASE.key) is not in it and has to be kept
+elsewhere.`,
+		Args: exactArgs(1),
 	}, &f, func(c *cobra.Command, s *adminServer, args []string) (err error) {
 		out, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
@@ -57,17 +58,18 @@ func (a *app) asRestoreCommand() *cobra.Command {
 	var database string
 	c := &cobra.Command{
 		Use: "restore --database PATH FILE", Short: "Make an embedded store from a backup",
-		Long: `Restore checks a backup and makes a new database from it, for a server that is not
-running. It replaces nothing that is there. The sealing key of the server that was
-backed up has to be put beside it as PATH.key.
+		Long: `Restore checks a backup and makes a new database from it, for a server that is
+not running. It replaces nothing that is there. The sealing key of the server
+that was backed up has to be put beside it as PATH.key.
 
-What was done after the backup is undone: revocations and blocks are gone, and codes
-and refresh tokens that were used, people and clients that were removed, passwords
-that were replaced and signing keys that were retired are good again. Do again what
-has to be before others can reach the server; where it is not known what that is,
-revoke what every client has, with holdfast as revoke --client.`,
+What was done after the backup is undone: revocations and blocks are gone, and
+codes and refresh tokens that were used, people and clients that were removed,
+passwords that were replaced and signing keys that were retired are good again.
+Do again what has to be before others can reach the server; where it is not
+known what that is, revoke what every client has, with holdfast as revoke
+--client.`,
 		Example: "  holdfast as restore --database /var/lib/holdfast/as.db as.backup",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !filepath.IsAbs(database) {
 				return advise(errors.New("--database: an absolute path is needed"), "that of the store in the configuration, without bbolt://")

@@ -9,7 +9,7 @@ import (
 
 func (a *app) asBlocksCommand() *cobra.Command {
 	return a.restrictionsCommand("blocks", "List who is blocked",
-		"Blocks lists the clients and keys that holdfast as block keeps from getting tokens.")
+		"Blocks lists the clients and keys that holdfast as block keeps from getting\ntokens.")
 }
 
 func (a *app) asCutoffsCommand() *cobra.Command {

@@ -54,11 +54,11 @@ func (a *app) asClientsAddCommand() *cobra.Command {
 	var secretFile string
 	c := &cobra.Command{
 		Use: "add FILE", Short: "Register a client",
-		Long: `Add registers a client by its metadata (RFC 7591, JSON) and prints its identifier.
-"-" is stdin. A client with a secret needs --secret-file, where the secret is
-written: it is not shown again.`,
+		Long: `Add registers a client by its metadata (RFC 7591, JSON) and prints its
+identifier. "-" is stdin. A client with a secret needs --secret-file, where the
+secret is written: it is not shown again.`,
 		Example: "  holdfast as clients add - < client.json\n  holdfast as clients add client.json --secret-file job.secret",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactArgs(1),
 	}
 	c.Flags().StringVar(&secretFile, "secret-file", "", "new file for the client secret")
 	return a.asSub(c, &f, func(c *cobra.Command, s *adminServer, args []string) error {
@@ -123,8 +123,8 @@ func (a *app) asClientsRemoveCommand() *cobra.Command {
 	var f asFlags
 	return a.asSub(&cobra.Command{
 		Use: "remove CLIENT", Short: "Remove a registered client", Example: "  holdfast as clients remove s6BhdRkqt3",
-		Long: "Remove forgets a client that was registered and revokes everything that was issued\nto it. One of the configuration is removed there.",
-		Args: cobra.ExactArgs(1),
+		Long: "Remove forgets a client that was registered and revokes everything that was\nissued to it. One of the configuration is removed there.",
+		Args: exactArgs(1),
 	}, &f, func(c *cobra.Command, s *adminServer, args []string) error {
 		answer, err := s.do(c.Context(), http.MethodDelete, "/clients/"+url.PathEscape(args[0]), nil, nil)
 		if err != nil {

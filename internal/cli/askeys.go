@@ -52,7 +52,7 @@ func (a *app) asKeysListCommand() *cobra.Command {
 	var f asFlags
 	return a.asSub(&cobra.Command{
 		Use: "list", Short: "List the signing keys", Example: "  holdfast as keys list",
-		Long: "List shows the keys that sign access tokens, the oldest first: pending (published,\nsigns later), signing, or published (signs no more).",
+		Long: "List shows the keys that sign access tokens, the oldest first: pending\n(published, signs later), signing, or published (signs no more).",
 		Args: cobra.NoArgs,
 	}, &f, func(c *cobra.Command, s *adminServer, _ []string) error {
 		return a.signingKeys(c, s, &f, http.MethodGet, "")
@@ -76,7 +76,7 @@ func (a *app) asKeysRetireCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "retire KID --yes", Short: "Take back a compromised signing key", Example: "  holdfast as keys retire 3gT8cVwUmQ --yes",
 		Long: "Retire removes a signing key at once, for one that somebody else may have. Every\ntoken that it signed stops to work.",
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs(1),
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "needed, because every token of the key stops to work")
 	return a.asSub(c, &f, func(c *cobra.Command, s *adminServer, args []string) error {
@@ -91,8 +91,8 @@ func (a *app) asKeysSeenCommand() *cobra.Command {
 	var f asFlags
 	return a.asSub(&cobra.Command{
 		Use: "seen CLIENT", Short: "List the keys that a client has used", Example: "  holdfast as keys seen my-tool",
-		Long: "Seen shows the keys that tokens of a client were bound to: jkt is a proof key (DPoP),\nx5t#S256 a certificate. One that should not be there is blocked by holdfast as block.",
-		Args: cobra.ExactArgs(1),
+		Long: "Seen shows the keys that tokens of a client were bound to: jkt is a proof key\n(DPoP), x5t#S256 a certificate. One that should not be there is blocked by\nholdfast as block.",
+		Args: exactArgs(1),
 	}, &f, func(c *cobra.Command, s *adminServer, args []string) error {
 		var list struct {
 			Keys []struct {

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,20 +40,30 @@ func (t *target) checkThumbprint() error {
 	return nil
 }
 
+// checkSubject refuses what cannot be a subject, such as the name of a user: there
+// is nothing of that to be revoked, and the answer would say that it was.
+func checkSubject(where, subject string) error {
+	if subject == "" || strings.HasPrefix(subject, "u-") || strings.HasPrefix(subject, "p-") {
+		return nil
+	}
+	return advise(fmt.Errorf("%s: want a subject, which begins with u- or p-", where),
+		"holdfast as users list shows the subjects of users; the audit log has those of everybody")
+}
+
 func (a *app) asRevokeCommand() *cobra.Command {
 	var f asFlags
 	var t target
 	c := &cobra.Command{
 		Use: "revoke", Short: "Revoke what was issued",
-		Long: `Revoke ends everything that was issued until now: to a user (by the subject), to a
-client, in a session, or bound to a key. --token-stdin revokes the one token on
-stdin. What is issued afterwards is not concerned: see holdfast as block.
+		Long: `Revoke ends everything that was issued until now: to a user (by the subject), to
+a client, in a session, or bound to a key. --token-stdin revokes the one token
+on stdin. What is issued afterwards is not concerned: see holdfast as block.
 
 Resource servers that read JWT themselves notice when the tokens expire.`,
 		Example: "  holdfast as revoke --client my-tool --reason 'laptop stolen'\n  holdfast as revoke --token-stdin < token.txt",
 		Args:    cobra.NoArgs,
 	}
-	c.Flags().StringVar(&t.user, "user", "", "subject of a user")
+	c.Flags().StringVar(&t.user, "user", "", "subject of a user, not the name")
 	c.Flags().StringVar(&t.client, "client", "", "client identifier")
 	c.Flags().StringVar(&t.session, "session", "", "session, as holdfast as sessions list shows it")
 	c.Flags().StringVar(&t.thumbprint, "thumbprint", "", "thumbprint of a key (jkt or x5t#S256)")
@@ -69,7 +81,7 @@ Resource servers that read JWT themselves notice when the tokens expire.`,
 		if len(body) != 1 {
 			return advise(errors.New("exactly one thing to revoke is needed"), "--user, --client, --session, --thumbprint or --token-stdin")
 		}
-		if err := t.checkThumbprint(); err != nil {
+		if err := errors.Join(t.checkThumbprint(), checkSubject("--user", t.user)); err != nil {
 			return err
 		}
 		if f.reason != "" {
@@ -96,7 +108,7 @@ const maxTokenInput = 32 << 10
 
 func (a *app) asBlockCommand() *cobra.Command {
 	return a.blockCommand("block", "Block a client or a key",
-		"Block keeps a client, or whoever has a key, from getting and refreshing tokens until\nholdfast as unblock. Resource servers that use the block list refuse the tokens that\nare out.", false)
+		"Block keeps a client, or whoever has a key, from getting and refreshing tokens\nuntil holdfast as unblock. Resource servers that use the block list refuse the\ntokens that are out.", false)
 }
 
 func (a *app) asUnblockCommand() *cobra.Command {

@@ -17,9 +17,12 @@ func (a *app) asSessionsListCommand() *cobra.Command {
 	var f asFlags
 	return a.asSub(&cobra.Command{
 		Use: "list SUBJECT", Short: "List the sessions of somebody", Example: "  holdfast as sessions list u-3q2-7wAAAAAAAAAAAAAAAA",
-		Long: "List shows the sessions of a subject, which holdfast as users list shows.",
-		Args: cobra.ExactArgs(1),
+		Long: "List shows the sessions of a subject. holdfast as users list shows the subjects\nof users; those of everybody are in the audit log.",
+		Args: exactArgs(1),
 	}, &f, func(c *cobra.Command, s *adminServer, args []string) error {
+		if err := checkSubject("SUBJECT", args[0]); err != nil {
+			return err
+		}
 		var list struct {
 			Sessions []struct {
 				Session string    `json:"session"`

@@ -34,14 +34,14 @@ func (a *app) asUsersCommand() *cobra.Command {
 		a.asUsersListCommand(), a.asUsersAddCommand(), a.asUsersPasswordCommand(),
 		a.asUserChange("disable", "Keep somebody from logging in", "Disable keeps somebody from logging in and revokes what was granted.", http.MethodPost, "/disable", true),
 		a.asUserChange("enable", "Let somebody log in again", "Enable lets somebody log in again who was disabled.", http.MethodPost, "/enable", false),
-		a.asUserChange("remove", "Forget somebody", "Remove forgets somebody and revokes what was granted. Another person of that name\ngets another subject.", http.MethodDelete, "", true))
+		a.asUserChange("remove", "Forget somebody", "Remove forgets somebody and revokes what was granted. Another person of that\nname gets another subject.", http.MethodDelete, "", true))
 }
 
 func (a *app) asUsersListCommand() *cobra.Command {
 	var f asFlags
 	return a.asSub(&cobra.Command{
 		Use: "list", Short: "List the users", Example: "  holdfast as users list --format json",
-		Long: "List shows name, subject and state of everybody who has a password at the server.",
+		Long: "List shows name, subject and state of everybody who has a password at the\nserver.",
 		Args: cobra.NoArgs,
 	}, &f, func(c *cobra.Command, s *adminServer, _ []string) error {
 		var list struct {
@@ -69,7 +69,7 @@ func (a *app) asUsersAddCommand() *cobra.Command {
 		Long: `Add makes an account. The password is asked for at the terminal, or read from a
 file. Without --scope the person may grant every scope that is offered.`,
 		Example: "  holdfast as users add alice\n  holdfast as users add bob --scope orders.read --password-file bob.txt",
-		Args:    cobra.ExactArgs(1),
+		Args:    exactArgs(1),
 	}
 	c.Flags().StringVar(&file, "password-file", "", `file with the password, "-" is stdin`)
 	c.Flags().StringVar(&display, "display-name", "", "name that is shown on pages")
@@ -104,7 +104,7 @@ func (a *app) asUsersPasswordCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "password NAME", Short: "Replace a password", Example: "  holdfast as users password alice",
 		Long: "Password replaces the password of somebody and revokes what was granted with the\none before. It is asked for at the terminal, or read from a file.",
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs(1),
 	}
 	c.Flags().StringVar(&file, "password-file", "", `file with the password, "-" is stdin`)
 	return a.asSub(c, &f, func(c *cobra.Command, s *adminServer, args []string) error {
@@ -121,7 +121,7 @@ func (a *app) asUsersPasswordCommand() *cobra.Command {
 func (a *app) asUserChange(verb, short, long, method, below string, revoke bool) *cobra.Command {
 	var f asFlags
 	return a.asSub(&cobra.Command{
-		Use: verb + " NAME", Short: short, Long: long, Example: "  holdfast as users " + verb + " alice", Args: cobra.ExactArgs(1),
+		Use: verb + " NAME", Short: short, Long: long, Example: "  holdfast as users " + verb + " alice", Args: exactArgs(1),
 	}, &f, func(c *cobra.Command, s *adminServer, args []string) error {
 		return a.changeUser(c, s, &f, method, "/users/"+url.PathEscape(args[0])+below, nil, revoke)
 	})

@@ -34,23 +34,26 @@ func (a *app) callCommand() *cobra.Command {
 		Use:   "call [flags] URL",
 		Short: "Call an API with the token of a login and a proof",
 		Long: `Call sends one request with the access token of a login and a fresh proof, and
-writes the body of the answer to stdout. Its flags are those of curl. It renews a
-token that has expired, answers a demand for a nonce, and follows no redirects.
+writes the body of the answer to stdout. Its flags are those of curl. It renews
+a token that has expired, answers a demand for a nonce, and follows no
+redirects.
 
-The token goes only to the servers that the login named (holdfast token shows them
-behind "for") and to those named with --allow-origin; any other URL is refused, not
-called without a token.
+The token goes only to the servers that the login named (holdfast token shows
+them behind "for") and to those named with --allow-origin; any other URL is
+refused, not called without a token.
 
-If the call is refused, the body still goes to stdout, and stderr says why: cause,
-how sure, and what to change. --verbose shows the header fields of every attempt, but
-for those that can hold a secret.
+If the call is refused, the body still goes to stdout, and stderr says why:
+cause, how sure, and what to change. --verbose shows the header fields of every
+attempt, but for those that can hold a secret.
 
-Exit status: 0 the status was below 400, 1 it was not, 2 wrong usage or not logged
-in, 3 the call could not be made, or its outcome is not known.`,
+Exit status: 0 the status was below 400, 1 it was not, 2 wrong usage or not
+logged in, 3 the call could not be made, or its outcome is not known.`,
 		Example: `  holdfast call https://api.example.com/orders
-  holdfast call -X PUT --json '{"state":"sent"}' https://api.example.com/orders/7
-  holdfast call -F document=@order.pdf -o receipt.json https://api.example.com/uploads`,
-		Args: cobra.ExactArgs(1),
+  holdfast call -X PUT --json '{"state":"sent"}' \
+    https://api.example.com/orders/7
+  holdfast call -F document=@order.pdf -o receipt.json \
+    https://api.example.com/uploads`,
+		Args: exactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.call(c, &f, args[0]) },
 	}
 	fl := c.Flags()

@@ -17,8 +17,8 @@ func (a *app) checksCommand() *cobra.Command {
 		Use:   "checks",
 		Short: "List the rules that a request is judged by, with their codes",
 		Long: `Checks prints the table that decides: one row per rule, in the order in which
-the rules are judged, with its section of the RFCs and, for each code that it can
-give, the HTTP status, the OAuth error and the remedy.`,
+the rules are judged, with its section of the RFCs and, for each code that it
+can give, the HTTP status, the OAuth error and the remedy.`,
 		Example: `  holdfast checks
   holdfast checks --format json`,
 		Args: cobra.NoArgs,

@@ -22,9 +22,9 @@ func (a *app) decodeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "decode [flags] [FILE]",
 		Short: "Show what a proof, an access token or a key says",
-		Long: `Decode reads one DPoP proof, JWT access token, JWK or JWK set from a file or from
-stdin ("-", the default) and shows its header, its claims, its thumbprint and
-what can be checked without the request it belongs to.
+		Long: `Decode reads one DPoP proof, JWT access token, JWK or JWK set from a file or
+from stdin ("-", the default) and shows its header, its claims, its thumbprint
+and what can be checked without the request it belongs to.
 
 It never prints the proof, the token, a signature, a private member of a key or
 a claim that it does not know. Claims are shown whether the signature verifies

@@ -83,7 +83,7 @@ func (a *app) keysNewCommand() *cobra.Command {
 	var f keysFlags
 	c := &cobra.Command{
 		Use: "new [flags] [NAME]", Short: "Make a key", Example: "  holdfast keys new work --alg ES256",
-		Long: "New makes a key for a name that has none and prints its thumbprint. holdfast login\ndoes so by itself.",
+		Long: "New makes a key for a name that has none and prints its thumbprint. holdfast\nlogin does so by itself.",
 		Args: cobra.MaximumNArgs(1),
 	}
 	c.Flags().StringVar(&f.alg, "alg", string(holdfast.ES256), "algorithm that the key signs with: "+strings.Join(algNames(), ", "))
@@ -119,7 +119,7 @@ func (a *app) keysListCommand() *cobra.Command {
 	var f keysFlags
 	c := &cobra.Command{
 		Use: "list [flags]", Short: "List the keys", Example: "  holdfast keys list --format json",
-		Long: "List shows name, algorithm, thumbprint, age and whether a key was retired by keys\nrotate. It shows no secret.",
+		Long: "List shows name, algorithm, thumbprint, age and whether a key was retired by\nkeys rotate. It shows no secret.",
 		Args: cobra.NoArgs,
 	}
 	f.addFormat(c)
@@ -161,7 +161,7 @@ func (a *app) keysShowCommand() *cobra.Command {
 	var f keysFlags
 	c := &cobra.Command{
 		Use: "show [flags] [NAME|THUMBPRINT]", Short: "Show one key", Example: "  holdfast keys show work --format json",
-		Long: "Show describes one key, its public part included. The private part is never shown.",
+		Long: "Show describes one key, its public part included. The private part is never\nshown.",
 		Args: cobra.MaximumNArgs(1),
 	}
 	f.addFormat(c)
@@ -212,7 +212,7 @@ func (a *app) keysRotateCommand() *cobra.Command {
 	var f keysFlags
 	c := &cobra.Command{
 		Use: "rotate [flags] [NAME]", Short: "Make a new key beside the current one", Example: "  holdfast keys rotate",
-		Long: "Rotate makes a new key for a name and retires the current one, which stays for the\ntokens that are bound to it. The next holdfast login uses the new one.",
+		Long: "Rotate makes a new key for a name and retires the current one, which stays for\nthe tokens that are bound to it. The next holdfast login uses the new one.",
 		Args: cobra.MaximumNArgs(1),
 	}
 	return a.keysSub(c, &f, func(c *cobra.Command, x *account, name string, _ []string) error {
@@ -225,8 +225,8 @@ func (a *app) keysImportCommand() *cobra.Command {
 	var f keysFlags
 	c := &cobra.Command{
 		Use: "import [flags] NAME FILE", Short: "Take a private key from a PEM file", Example: "  openssl genpkey -algorithm ed25519 | holdfast keys import work -",
-		Long: "Import takes a private key (PKCS #8, SEC 1 or PKCS #1 in PEM, not encrypted) into the\nkeystore and prints its thumbprint. \"-\" is stdin. The file stays: remove it.",
-		Args: cobra.ExactArgs(2),
+		Long: "Import takes a private key (PKCS #8, SEC 1 or PKCS #1 in PEM, not encrypted)\ninto the keystore and prints its thumbprint. \"-\" is stdin. The file stays:\nremove it.",
+		Args: exactArgs(2),
 	}
 	return a.keysSub(c, &f, func(c *cobra.Command, x *account, name string, args []string) error {
 		b, err := a.readFile(args[1], maxKeyFile)
@@ -277,7 +277,7 @@ func (a *app) keysDeleteCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "delete [flags] --yes NAME|THUMBPRINT", Short: "Delete keys for good", Example: "  holdfast keys delete work --yes",
 		Long: "Delete forgets one key, by its thumbprint, or all keys of a name, retired ones\nincluded. There is no way back: tokens that are bound to them cannot be used any\nmore.",
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs(1),
 	}
 	c.Flags().BoolVar(&f.yes, "yes", false, "needed, because there is no way back")
 	return a.keysSub(c, &f, func(c *cobra.Command, x *account, name string, _ []string) error {

@@ -31,23 +31,26 @@ func (a *app) loginCommand() *cobra.Command {
 		Use:   "login [flags] [ISSUER_OR_RESOURCE]",
 		Short: "Get a token that is bound to a key",
 		Long: `Login gets tokens that are bound to a key of the keystore, and keeps them there,
-encrypted, for holdfast call. The URL is that of an authorization server, or of an
-API that names its authorization server. Without a URL, the profile logs in again
-as it did before.
+encrypted, for holdfast call. The URL is that of an authorization server, or of
+an API that names its authorization server. Without a URL, the profile logs in
+again as it did before.
 
-The user signs in with a browser on this machine (the address is printed as well;
-$BROWSER names the program), with --device on another device, or not at all with
---client-credentials. The key is made at the first login.
+The user signs in with a browser on this machine (the address is printed as
+well; $BROWSER names the program), with --device on another device, or not at
+all with --client-credentials. The key is made at the first login.
 
-If the server answers with a bearer token, which anybody who steals it could use,
-login refuses it unless --allow-bearer is given.
+If the server answers with a bearer token, which anybody who steals it could
+use, login refuses it unless --allow-bearer is given.
 
 Settings are kept as a profile in config.json in the folder of --home; it holds
-no secret. Exit status: 0 logged in, 1 refused by the server, 2 wrong usage, 3 it
-could not be tried.`,
+no secret. Exit status: 0 logged in, 1 refused by the server, 2 wrong usage, 3
+it could not be tried.`,
 		Example: `  holdfast login https://api.example.com --client-id my-tool --scope orders.read
-  holdfast login https://as.example.com --client-id my-tool --device --resource https://api.example.com --allow-origin https://api.example.com
-  holdfast login https://as.example.com --client-id job --client-credentials --client-secret-file secret.txt --resource https://api.example.com --allow-origin https://api.example.com`,
+  holdfast login https://as.example.com --client-id my-tool --device \
+    --resource https://api.example.com --allow-origin https://api.example.com
+  holdfast login https://as.example.com --client-id job --client-credentials \
+    --client-secret-file secret.txt --resource https://api.example.com \
+    --allow-origin https://api.example.com`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.login(c, &f, args) },
 	}

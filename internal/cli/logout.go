@@ -20,15 +20,15 @@ func (a *app) logoutCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "logout [flags]",
 		Short: "Revoke and forget the tokens of a login",
-		Long: `Logout revokes the tokens of a login at the authorization server and then forgets
-them. The profile, the client secret and the key stay, so that holdfast login works
-without flags; --all forgets the first two as well (holdfast keys delete deletes
-keys).
+		Long: `Logout revokes the tokens of a login at the authorization server and then
+forgets them. The profile, the client secret and the key stay, so that holdfast
+login works without flags; --all forgets the first two as well (holdfast keys
+delete deletes keys).
 
 If the server cannot be reached, or cannot revoke, the tokens are kept, because
 they still work; --forget forgets them without asking the server. Exit status: 0
-logged out, 1 the server refused, 2 wrong usage or not logged in, 3 it could not be
-tried.`,
+logged out, 1 the server refused, 2 wrong usage or not logged in, 3 it could not
+be tried.`,
 		Example: `  holdfast logout
   holdfast logout --profile work --all`,
 		Args: cobra.NoArgs,

@@ -22,16 +22,17 @@ func (a *app) proofCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "proof [flags] --url URL",
 		Short: "Make one DPoP proof for another tool",
-		Long: `Proof prints a DPoP proof for one request that another tool will send: its method,
-its URL and, with --ath or --token-file, the access token that goes with it. A
-proof serves for one request, within a minute or so.
+		Long: `Proof prints a DPoP proof for one request that another tool will send: its
+method, its URL and, with --ath or --token-file, the access token that goes with
+it. A proof serves for one request, within a minute or so.
 
-With --ath the token is that of the login, and the key is the one that it is bound
-to. A server that answers use_dpop_nonce wants the value of its DPoP-Nonce field:
---nonce. Exit status: 0 fine, 1 the server refused to renew the token, 2 wrong usage,
-3 it could not be made.`,
+With --ath the token is that of the login, and the key is the one that it is
+bound to. A server that answers use_dpop_nonce wants the value of its DPoP-Nonce
+field: --nonce. Exit status: 0 fine, 1 the server refused to renew the token, 2
+wrong usage, 3 it could not be made.`,
 		Example: `  holdfast proof --method GET --url https://api.example.com/orders --ath
-  holdfast proof --method POST --url https://as.example.com/token --nonce 4f8a...`,
+  holdfast proof --method POST --url https://as.example.com/token \
+    --nonce 4f8a...`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.proof(c, &f) },
 	}

@@ -33,6 +33,9 @@ const (
 	exitUndetermined = 3 // the evidence does not decide, or it could not be tried
 )
 
+// helpColumns is the width of help: that of the narrowest usual terminal.
+const helpColumns = 80
+
 // Env is what a command may use of the process.
 type Env struct {
 	Stdin          io.Reader
@@ -125,11 +128,11 @@ func (a *app) root() *cobra.Command {
 ordinary bearer failure or a failure of the proof of possession, which cause,
 how sure, and what each party should change. That works offline.
 
-It also gets tokens that are bound to a key and calls APIs with them: login, call,
-token, proof, logout; keys manages the keys.
+It also gets tokens that are bound to a key and calls APIs with them: login,
+call, token, proof, logout; keys manages the keys.
 
-serve as runs an authorization server that binds tokens, as administers it, and up
-shows both ends on this machine.
+serve as runs an authorization server that binds tokens, as administers it, and
+up shows both ends on this machine.
 
 Exit status: 0 no failure, 1 a failure was found or a server refused, 2 wrong
 usage or nothing readable, 3 undetermined or not possible to try. Every flag can
@@ -152,6 +155,10 @@ be given as an environment variable: --public-url as HOLDFAST_PUBLIC_URL.`,
 		},
 		Args: cobra.ArbitraryArgs,
 	}
+	// The words are those of cobra's own template, which sets no width.
+	root.SetUsageTemplate(strings.NewReplacer(
+		".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", helpColumns), "for more information about a command", "for more about a command",
+	).Replace(root.UsageTemplate()))
 	root.AddCommand(a.explainCommand(), a.decodeCommand(), a.checksCommand(), a.redactCommand(), a.versionCommand())
 	root.AddCommand(a.loginCommand(), a.callCommand(), a.tokenCommand(), a.proofCommand(), a.logoutCommand(), a.keysCommand())
 	root.AddCommand(a.upCommand(), a.serveCommand(), a.asCommand())
@@ -184,6 +191,16 @@ func choice(flag, value string, allowed ...string) error {
 		}
 	}
 	return advise(fmt.Errorf("--%s is %q, want %s", flag, value, strings.Join(allowed, ", ")))
+}
+
+// exactArgs wants n arguments, and says how the command is used otherwise.
+func exactArgs(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return advise(fmt.Errorf("%d arguments were given, %d are needed", len(args), n), c.UseLine())
+	}
 }
 
 // completeWords offers fixed words for a flag in shell completion.

@@ -34,8 +34,8 @@ The audit log goes to stdout, or to the file that the configuration names;
 everything else goes to stderr. SIGTERM or an interrupt ends the server when the
 requests that are under way have been answered; SIGHUP opens the audit log anew.
 
-Exit status: 0 stopped as told, or the configuration is right, 2 the configuration
-is wrong, 3 the server could not start or failed.`,
+Exit status: 0 stopped as told, or the configuration is right, 2 the
+configuration is wrong, 3 the server could not start or failed.`,
 		Example: `  holdfast serve as --config as.yaml --check
   holdfast serve as --config as.yaml`,
 		Args: cobra.NoArgs,

@@ -23,13 +23,13 @@ func (a *app) tokenCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "token [flags]",
 		Short: "Describe the token of a login",
-		Long: `Token says what a login got: issuer, scope, the key that the token is bound to and
-when it expires. It sends nothing and shows no secret.
+		Long: `Token says what a login got: issuer, scope, the key that the token is bound to
+and when it expires. It sends nothing and shows no secret.
 
-With --reveal it prints the access token itself and nothing else, renewed first if
-it has expired. A bound token is of no use without proofs: holdfast proof makes
-one. Exit status: 0 fine, 1 the server refused to renew, 2 wrong usage or not
-logged in, 3 it could not be tried.`,
+With --reveal it prints the access token itself and nothing else, renewed first
+if it has expired. A bound token is of no use without proofs: holdfast proof
+makes one. Exit status: 0 fine, 1 the server refused to renew, 2 wrong usage or
+not logged in, 3 it could not be tried.`,
 		Example: `  holdfast token
   holdfast token --format json
   holdfast token --reveal > token.txt`,

@@ -30,18 +30,18 @@ func (a *app) upCommand() *cobra.Command {
 	var f upFlags
 	c := &cobra.Command{
 		Use:   "up [flags]",
-		Short: "Start an authorization server and an API here, and see it all at work",
-		Long: `Up starts, on 127.0.0.1, an authorization server that binds tokens to keys and an
-API that takes nothing else. It logs somebody in, calls the API, refreshes the
-token, and then lets five things go wrong: the answer of the API stands beside what
-holdfast explain says about it. Every request is really sent.
+		Short: "Show an authorization server, an API and a client at work",
+		Long: `Up starts, on 127.0.0.1, an authorization server that binds tokens to keys and
+an API that takes nothing else. It logs somebody in, calls the API, refreshes
+the token, and then lets five things go wrong: the answer of the API stands
+beside what holdfast explain says about it. Every request is really sent.
 
 Then the servers go on, with a client profile and commands to try, until Ctrl-C;
-with --once they end. Records, keys and the profile are in a new folder, which is
-removed in the end unless --folder names it.
+with --once they end. Records, keys and the profile are in a new folder, which
+is removed in the end unless --folder names it.
 
-Exit status: 0 every step and every explanation was right, 1 one was not, 2 wrong
-usage, 3 the servers could not be started.`,
+Exit status: 0 every step and every explanation was right, 1 one was not, 2
+wrong usage, 3 the servers could not be started.`,
 		Example: `  holdfast up
   holdfast up --once`,
 		Args: cobra.NoArgs,

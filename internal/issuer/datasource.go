@@ -102,6 +102,9 @@ func (c *Config) sealingKeys(getenv func(string) string, make bool) ([]holdfast.
 			if !make {
 				return []holdfast.Secret{standIn()}, nil
 			}
+			if _, err := os.Stat(filepath.Dir(path)); err != nil {
+				return nil, fmt.Errorf("store: the folder of %s has to be there before the first start: %w", path, err)
+			}
 			if err := makeSealingKey(keyFile(path)); err != nil {
 				return nil, fmt.Errorf("sealing_keys: %w", err)
 			}
