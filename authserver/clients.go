@@ -62,7 +62,8 @@ func newClients(s *Server) (*clients, error) {
 			err = errors.Join(err, errors.New("there is another client of that client_id"))
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("client %.80q: %w", k.ClientID, err))
+			// On one line: it is one of several clients.
+			errs = append(errs, fmt.Errorf("client %.80q: %s", k.ClientID, strings.ReplaceAll(err.Error(), "\n", "; ")))
 			continue
 		}
 		c.configured[k.ClientID] = made
@@ -174,6 +175,9 @@ func (c *clients) check(m *metadata.Client) error {
 		}
 	}
 	among("token_endpoint_auth_method", []string{m.AuthMethod}, s.authMethods())
+	if len(errs) > 0 && m.AuthMethod == string(clientauth.SecretBasic) {
+		errs[0] = fmt.Errorf("%w (without the member it is client_secret_basic)", errs[0]) // RFC 7591 section 2
+	}
 	among("grant_types", m.GrantTypes, grantTypes())
 	among("response_types", m.ResponseTypes, []string{"code"})
 	among("scope", strings.Fields(m.Scope), s.scopesOffered())

@@ -25,7 +25,8 @@ func TestConfiguredClientsAreChecked(t *testing.T) {
 		{"no secret", func(_ *Config, web *Client) { web.Secrets = nil }, []string{"there are 0 secrets"}},
 		{"a public client with a secret", func(_ *Config, web *Client) { web.AuthMethod = "none" }, []string{"there is a secret"}},
 		{"secrets although they are not allowed", func(c *Config, _ *Client) { c.AllowSecrets = false }, []string{`client "web"`, `client "backend"`, "client_secret_basic is not offered"}}, // BCP-2.5-01
-		{"no method means a secret", func(c *Config, web *Client) { c.AllowSecrets, web.AuthMethod = false, "" }, []string{"client_secret_basic is not offered"}},
+		{"no method means a secret", func(c *Config, web *Client) { c.AllowSecrets, web.AuthMethod = false, "" }, []string{"client_secret_basic is not offered", "(without the member it is client_secret_basic)"}},
+		{"two mistakes of one client, on its line", func(c *Config, web *Client) { c.AllowSecrets, web.GrantTypes = false, []string{"password"} }, []string{`(without the member it is client_secret_basic); grant_types: password is not offered`}},
 		{"a grant that is not offered", func(_ *Config, web *Client) { web.GrantTypes = []string{"password"} }, []string{"grant_types: password is not offered"}},
 		{"a response type that is not offered", func(_ *Config, web *Client) { web.ResponseTypes = []string{"code", "token"} }, []string{"response_types: token is not offered"}},
 		{"a scope that is not offered", func(_ *Config, web *Client) { web.Scope = "read admin" }, []string{"scope: admin is not offered"}},

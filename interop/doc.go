@@ -9,6 +9,10 @@
 // Protocols: our client gets tokens from npm's oidc-provider, with a person in
 // Chromium too, and is judged by the conformance program of the Model Context
 // Protocol; our guard judges what npm's jose and openid-client and go-jose send.
+// Our authorization server serves npm's openid-client and oauth4webapi, stands in
+// front of oidc-provider, and shows its pages to people in Chromium and to
+// axe-core; asbench_test.go measures it beside oidc-provider.
+//
 // setup.sh installs what that needs; without it those tests are skipped, or
 // fail if HOLDFAST_REQUIRE_SERVERS is 1.
 //

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-oauth/holdfast"
 	"github.com/holdfast-oauth/holdfast/authserver"
@@ -43,6 +44,20 @@ type client struct {
 	SkipConsent bool            `yaml:"skip_consent,omitempty"`
 	MayExchange bool            `yaml:"may_exchange,omitempty"`
 	Introspects []string        `yaml:"introspects,omitempty"`
+}
+
+// checkPeople refuses clients that people log in for, where nobody can log in.
+func (c *Config) checkPeople(problem func(error)) {
+	if c.Users || len(c.Upstreams) > 0 {
+		return
+	}
+	for _, k := range c.Clients {
+		for _, grant := range []string{"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"} {
+			if slices.Contains(k.GrantTypes, grant) {
+				problem(fmt.Errorf("client %.80q: grant_types: %s, and nobody can log in: want users: true, or upstreams", k.ClientID, grant))
+			}
+		}
+	}
 }
 
 // settled returns the client as the server takes it.

@@ -124,6 +124,7 @@ func TestCheckFindsEveryMistake(t *testing.T) {
 	}{
 		{"nothing at all", "users: true\n", []string{"store: a data source name is needed", "listen.public: address: one is needed", "issuer: ", "a resource is needed"}},
 		{"an http issuer", strings.Replace(minimal, "https://as", "http://as", 1) + "store: \"memory:\"\n", []string{"https is needed"}},
+		{"a client that people log in for, and no people", minimal + "store: \"memory:\"\nclients: [{client_id: app, token_endpoint_auth_method: none, redirect_uris: [\"https://app.example/cb\"], grant_types: [authorization_code], response_types: [code]}]\n", []string{`client "app": grant_types: authorization_code, and nobody can log in: want users: true, or upstreams`}},
 		{"an unknown profile", minimal + "store: \"memory:\"\nprofile: fapi1\n", []string{`profile: "fapi1", want default or fapi2`}},
 		{"unbound tokens under FAPI", minimal + "store: \"memory:\"\nprofile: fapi2\nallow_unbound: true\n", []string{"FAPI 2.0"}},
 		{"an unknown way to register", minimal + "store: \"memory:\"\nregistration: {by: friends}\n", []string{`registration.by: "friends", want nobody, token or anybody`}},

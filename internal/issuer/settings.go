@@ -36,6 +36,7 @@ func (c *Config) Check(ctx context.Context, getenv func(string) string) error {
 	}
 	c.checkSources(problem)
 	c.checkListeners(problem)
+	c.checkPeople(problem)
 	if c.Audit != auditStdout && !filepath.IsAbs(c.Audit) {
 		problem(fmt.Errorf("audit: %.200q, want stdout or an absolute path", c.Audit))
 	}

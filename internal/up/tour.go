@@ -184,13 +184,13 @@ func (t *tour) login(ctx context.Context) (Step, error) {
 	}
 	trail := t.tape.trail(from)
 	return Step{
-			Title: UserName + " logs in and agrees: the token is bound to the key " + t.key.Thumbprint().String(),
-			Notes: []string{"PKCE S256, token_type " + t.grant.Token.Type + ", the refresh token is bound as well"},
-			Trail: trail,
-		}, errors.Join(
-			need(t.grant.Token.Key == t.key && t.grant.RefreshBound, "the tokens are not bound to the key"),
-			need(passed(trail, "/par", http.StatusCreated), "no request was pushed"),
-		)
+		Title: UserName + " logs in and agrees: the token is bound to the key " + t.key.Thumbprint().String(),
+		Notes: []string{"PKCE S256, token_type " + t.grant.Token.Type + ", the refresh token is bound as well"},
+		Trail: trail,
+	}, errors.Join(
+		need(t.grant.Token.Key == t.key && t.grant.RefreshBound, "the tokens are not bound to the key"),
+		need(passed(trail, "/par", http.StatusCreated), "no request was pushed"),
+	)
 }
 
 func (t *tour) call(ctx context.Context) (Step, error) {
@@ -221,12 +221,12 @@ func (t *tour) refresh(ctx context.Context) (Step, error) {
 	}
 	t.grant = next
 	return Step{
-			Title: "the refresh token gives a new pair of tokens, for the same key",
-			Trail: t.tape.trail(from),
-		}, errors.Join(
-			need(next.Token.Value.Reveal() != old.Token.Value.Reveal(), "the access token is the old one"),
-			need(!next.Refresh.IsZero() && next.Refresh.Reveal() != old.Refresh.Reveal(), "the refresh token was not rotated"),
-		)
+		Title: "the refresh token gives a new pair of tokens, for the same key",
+		Trail: t.tape.trail(from),
+	}, errors.Join(
+		need(next.Token.Value.Reveal() != old.Token.Value.Reveal(), "the access token is the old one"),
+		need(!next.Refresh.IsZero() && next.Refresh.Reveal() != old.Refresh.Reveal(), "the refresh token was not rotated"),
+	)
 }
 
 // need is an error unless something is so.
