@@ -183,11 +183,12 @@ func (t *tour) login(ctx context.Context) (Step, error) {
 		return Step{}, err
 	}
 	trail := t.tape.trail(from)
-	return Step{
+	step := Step{
 		Title: UserName + " logs in and agrees: the token is bound to the key " + t.key.Thumbprint().String(),
 		Notes: []string{"PKCE S256, token_type " + t.grant.Token.Type + ", the refresh token is bound as well"},
 		Trail: trail,
-	}, errors.Join(
+	}
+	return step, errors.Join(
 		need(t.grant.Token.Key == t.key && t.grant.RefreshBound, "the tokens are not bound to the key"),
 		need(passed(trail, "/par", http.StatusCreated), "no request was pushed"),
 	)
