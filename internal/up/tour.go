@@ -221,10 +221,11 @@ func (t *tour) refresh(ctx context.Context) (Step, error) {
 		return Step{}, err
 	}
 	t.grant = next
-	return Step{
+	step := Step{
 		Title: "the refresh token gives a new pair of tokens, for the same key",
 		Trail: t.tape.trail(from),
-	}, errors.Join(
+	}
+	return step, errors.Join(
 		need(next.Token.Value.Reveal() != old.Token.Value.Reveal(), "the access token is the old one"),
 		need(!next.Refresh.IsZero() && next.Refresh.Reveal() != old.Refresh.Reveal(), "the refresh token was not rotated"),
 	)
